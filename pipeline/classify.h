@@ -1,0 +1,52 @@
+/* classify.h - the way of one request: cube -> bands -> lines with halo -> blocks -> scheduler -> labels, counts, report.
+ *
+ * Shared by the daemon and the command line; knows files and engines, not HTTP. Memory is a fixed number of lines whatever the
+ * scene; the label map itself (one byte a pixel of the window) lies in an unlinked file, mapped.
+ * Threading: one call per request, any number at once.
+ */
+#pragma once
+#include "base/err.h"
+#include "engine/scheduler.h"
+#include "model/package.h"
+#include "proto/query.h"
+#include "proto/result.h"
+#include "scene/cube.h"
+#include <stdatomic.h>
+
+/* A package that the scheduler has loaded. */
+struct model {
+    struct package *package;
+    int id; /* scheduler_load */
+};
+
+struct classify_request {
+    struct scheduler *scheduler;
+    const struct model *model;
+    const struct query *query;
+    struct cube_files files;
+    const char *truth;     /* a label raster, or NULL */
+    const char *directory; /* where unlinked files may be made */
+    struct cube_limits limits;
+    double deadline;       /* clock_now(); 0: none */
+    int logits_fd;         /* float32 (lines, columns, N) is written here from logits_offset on; -1: not asked */
+    long long logits_offset;
+    const atomic_bool *cancel;                     /* may be NULL */
+    void (*progress)(void *arg, double fraction);  /* may be NULL; called from the calling thread */
+    void *progress_arg;
+};
+
+struct classification {
+    struct cube *cube;         /* open until classification_release: the result borrows its description */
+    struct result result;      /* labels point into the map */
+    uint8_t *labels;           /* class ids (lines, columns) of the window */
+    size_t labels_length;
+};
+
+/* Errors: those of cube_open, spectral_match_init, validity, the scheduler; ERR_INPUT for a window outside the scene, for no valid pixel.
+ * On -1 nothing needs to be released. */
+int classify_run(const struct classify_request *q, struct classification *out, struct err *e);
+void classification_release(struct classification *c);
+
+/* Writes a result in a format to `path` (a name that nobody reads yet); names: leave .aux.xml beside a GeoTIFF. */
+int classification_write(const struct classification *c, enum result_format format, const char *path, bool names,
+                         struct err *e);
