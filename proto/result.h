@@ -40,8 +40,7 @@ struct result {
     const char *nodata_rule; /* "any", "all"; NULL: none */
     struct validity_count pixels;
     const struct package *package; /* borrowed */
-    char device[96];
-    const char *engine;    /* "cpu" */
+    char device[96]; /* the engine: "cpu" */
     const char *precision;
     enum normalization normalization;
     struct result_class *classes; /* (N) */

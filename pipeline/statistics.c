@@ -1,0 +1,52 @@
+#include "pipeline/statistics.h"
+#include <stdlib.h>
+
+enum { PIECE_LINES = 16 };
+
+static int gather_strip(struct scene_statistics *s, const struct line_source *source, const struct affine_map *map,
+                        int column, int columns, int piece, void *scratch, struct err *e)
+{
+    const struct cube_description *d = cube_describe(source->cube);
+    struct lines *l;
+    int result = -1;
+    if (lines_open(&l, source, column, columns, piece, e) != 0)
+        return -1;
+    for (int line = 0; line < d->lines; line += piece) {
+        int lines = line + piece > d->lines ? d->lines - line : piece;
+        if (lines_advance(l, line, lines, e) != 0)
+            goto done;
+        for (int k = line; k < line + lines; k++)
+            scene_statistics_add(s, map, d->type, lines_samples(l, k), (size_t)columns, lines_valid(l, k),
+                                 (size_t)columns, scratch);
+    }
+    result = 0;
+done:
+    lines_close(l);
+    return result;
+}
+
+int statistics_gather(struct scene_statistics *s, const struct line_source *source, const struct affine_map *map,
+                      void (*progress)(void *arg, double fraction), void *arg, struct err *e)
+{
+    const struct cube_description *d = cube_describe(source->cube);
+    int width = d->columns, piece = lines_that_fit(source, width, 0, PIECE_LINES);
+    while (piece < 1 && width > 1) {
+        width = (width + 1) / 2;
+        piece = lines_that_fit(source, width, 0, PIECE_LINES);
+    }
+    *s = (struct scene_statistics){0};
+    if (scene_statistics_init(s, map->K, e) != 0)
+        return -1;
+    void *scratch = malloc(affine_map_scratch(map));
+    if (scratch == NULL)
+        return err_nomem(e);
+    int result = 0;
+    for (int c = 0; c < d->columns && result == 0; c += width) {
+        int columns = c + width > d->columns ? d->columns - c : width;
+        result = gather_strip(s, source, map, c, columns, piece < 1 ? 1 : piece, scratch, e);
+        if (progress != NULL)
+            progress(arg, (double)(c + columns) / d->columns);
+    }
+    free(scratch);
+    return result;
+}
