@@ -55,8 +55,8 @@ void affine_map_apply(const struct affine_map *m, enum sample_type type, const v
 size_t affine_map_scratch(const struct affine_map *m);
 
 int scene_statistics_init(struct scene_statistics *s, int K, struct err *e);
-/* Adds the valid pixels of one line, x' in double (Chan, Golub, LeVeque 1979: pairwise update of mean and M2). Arguments as
- * affine_map_apply; m is the map before normalisation. */
+/* Adds the valid pixels of one line, x' in double (Chan, Golub, LeVeque 1979: pairwise update of mean and M2).
+ * Arguments as affine_map_apply; m is the map before normalisation. */
 void scene_statistics_add(struct scene_statistics *s, const struct affine_map *m, enum sample_type type,
                           const void *samples, size_t stride, const uint8_t *valid, size_t pixels, void *scratch);
 void scene_statistics_release(struct scene_statistics *s);
