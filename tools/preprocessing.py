@@ -7,6 +7,8 @@ carries no rounding of its own.
 import numpy as np
 import torch
 
+SIGNS = ("loadings", "scores")
+
 
 def deviation(values):
     """Population deviation per column; a constant column counts as 1, so that it becomes 0 and not NaN."""
@@ -20,17 +22,17 @@ def fit_standard(spectra):
     return scale, None, -spectra.mean(axis=0) * scale
 
 
-def fit_pca(spectra, components=None):
+def fit_pca(spectra, components=None, signs="loadings"):
     """spectra (n, B) -> (None, matrix, offset): the authors' recipe, PCA (full rank unless said) then standardised.
 
-    The sign of a component is arbitrary: its largest weight is made positive, so that a fit can be repeated.
-    """
+    The sign of a component is arbitrary, but weights trained behind one fit need the same in another. "loadings":
+    the largest weight is positive (scikit-learn since 1.5); "scores": the largest projection is (before)."""
     mean = spectra.mean(axis=0)
     variance, vectors = np.linalg.eigh(np.cov(spectra, rowvar=False, bias=True))
-    order = np.argsort(variance)[::-1][:components]
-    axes = vectors[:, order].T
-    axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
-    return None, *standardised_after(spectra, axes, -axes @ mean)
+    axes = vectors[:, np.argsort(variance)[::-1][:components]].T
+    judged = axes if signs == "loadings" else ((spectra - mean) @ axes.T).T
+    axes = axes * np.sign(judged[np.arange(len(axes)), np.abs(judged).argmax(axis=1)])[:, None]
+    return (None, *standardised_after(spectra, axes, -axes @ mean))
 
 
 def standardised_after(spectra, matrix, offset):
