@@ -31,9 +31,3 @@ class Skipped(pytest.Module):
 
     def collect(self):
         pytest.skip(f"not installed: {', '.join(self.lacking)} (tools/requirements.txt)", allow_module_level=True)
-
-
-@pytest.fixture
-def demo():
-    """Path of a file of the demo."""
-    return lambda name: os.path.join(ROOT, "demo", name)

@@ -115,3 +115,12 @@ def test_logits_do_not_depend_on_the_batch(monkeypatch):
     whole = predict.logits_of(net, patches, np.arange(42))
     monkeypatch.setattr(predict, "BATCH", 5)
     assert predict.logits_of(net, patches, np.arange(42)) == pytest.approx(whole, abs=1e-5)
+
+
+@pytest.mark.parametrize("signs", preprocessing.SIGNS)
+def test_pca_components_point_the_way_that_is_asked_for(signs):
+    spectra = np.random.default_rng(7).normal(size=(200, 6)) * np.arange(1, 7) ** 2 + 3
+    _, matrix, offset = preprocessing.fit_pca(spectra, 4, signs)
+    judged = matrix if signs == "loadings" else (spectra @ matrix.T + offset).T
+    assert (judged[np.arange(4), np.abs(judged).argmax(axis=1)] > 0).all()
+    assert (spectra @ matrix.T + offset).std(axis=0) == pytest.approx(1)
