@@ -6,6 +6,7 @@ stand beside them. The metadata key "spectrad" holds one JSON object: name, vers
 """
 import argparse
 import json
+import os
 import sys
 from dataclasses import dataclass
 
@@ -150,6 +151,9 @@ def write(path, package):
             tensors[f"preprocess.{name}"] = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
     metadata = {METADATA_KEY: json.dumps(package.meta, ensure_ascii=False)}
     safetensors.torch.save_file(tensors, path, metadata=metadata)
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)  # the library leaves 0600, which a server under its own user cannot read
 
 
 def describe(name, classes, sensor_bands, bands, patch, kernels, version="1", **optional):

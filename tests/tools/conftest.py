@@ -31,3 +31,23 @@ class Skipped(pytest.Module):
 
     def collect(self):
         pytest.skip(f"not installed: {', '.join(self.lacking)} (tools/requirements.txt)", allow_module_level=True)
+
+
+@pytest.fixture
+def lively():
+    """A function that gives a network weights under which every layer matters: a fresh network answers almost the
+    same to everything, and would hide a layer computed wrongly."""
+    import torch
+
+    def enliven(net, seed=2):
+        source = torch.Generator().manual_seed(seed)
+        for name, tensor in net.state_dict().items():
+            if name.endswith("running_var"):
+                tensor.copy_(0.5 + torch.rand(tensor.shape, generator=source))
+            elif tensor.ndim > 1:
+                fan_in = tensor[0].numel()
+                tensor.copy_(torch.randn(tensor.shape, generator=source) * (2 / fan_in) ** 0.5)
+            elif name.endswith(("bias", "running_mean")):
+                tensor.copy_(0.3 * torch.randn(tensor.shape, generator=source))
+        return net.eval()
+    return enliven

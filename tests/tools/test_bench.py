@@ -16,16 +16,13 @@ from network_2d import Network2d  # noqa: E402
 
 @pytest.mark.parametrize("attention", network.ATTENTION_FORMS)
 @pytest.mark.parametrize("side", network.PATCH_SIDES)
-def test_2d_rewrite_gives_the_same_logits(attention, side):
-    torch.manual_seed(2)
-    net = network.S3KAIResNet(15, 4, 6, attention)
-    for name, tensor in net.state_dict().items():
-        if name.endswith(("running_mean", "running_var")):
-            tensor.uniform_(0.5, 1.5)
-    net.eval()
-    patches = torch.randn(3, 1, side, side, 15)
+def test_2d_rewrite_gives_the_same_logits(attention, side, lively):
+    net = lively(network.S3KAIResNet(15, 4, 6, attention))
+    patches = torch.randn(8, 1, side, side, 15)
     with torch.no_grad():
-        assert torch.allclose(Network2d(net)(patches), net(patches), atol=1e-5)
+        logits = net(patches)
+        assert logits.std(dim=0).min() > 0.05
+        assert torch.allclose(Network2d(net)(patches), logits, atol=1e-4)
 
 
 @pytest.fixture

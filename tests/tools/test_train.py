@@ -60,8 +60,13 @@ def test_same_seed_same_weights(scene, monkeypatch):
     assert all(torch.equal(first.state[name], again.state[name]) for name in first.state)
 
 
-def test_blocks_split_trains_too(scene, monkeypatch):
-    assert trained(scene, monkeypatch, "blocks", "--split", "blocks", "--block", "7").meta["training"]["split"] == "blocks"
+def test_blocks_split_leaves_out_what_lies_between(scene, monkeypatch):
+    report = scene / "report.json"
+    package = trained(scene, monkeypatch, "blocks", "--split", "blocks", "--block", "7", "--report", str(report))
+    parts = json.loads(report.read_text())["parts"]
+    assert package.meta["training"]["split"] == "blocks"
+    assert 0 < package.meta["training"]["train_pixels"] == parts["train"]["pixels"]
+    assert sum(parts[p]["pixels"] for p in parts if p != "all") < parts["all"]["pixels"]
 
 
 def test_truth_of_another_size_is_refused(scene, monkeypatch, tmp_path):
@@ -88,10 +93,9 @@ def test_patch_sides_that_do_not_fit_are_refused(side):
         network.S3KAIResNet(10, 2, 4)(torch.zeros(1, 1, side, side, 10))
 
 
-def test_attention_of_the_published_form_is_one_half():
+def test_attention_of_the_published_form_is_one_half(lively):
     """The layers that the published form skips really cannot matter: two equal ones in the paper's form give the same."""
-    torch.manual_seed(0)
-    published, paper = network.S3KAIResNet(14, 3, 4).eval(), network.S3KAIResNet(14, 3, 4, "paper").eval()
+    published, paper = lively(network.S3KAIResNet(14, 3, 4)), network.S3KAIResNet(14, 3, 4, "paper").eval()
     state = published.state_dict()
     for part in ("weight", "bias"):
         tensor = state.pop(f"conv_ex.{part}")
@@ -99,7 +103,10 @@ def test_attention_of_the_published_form_is_one_half():
     paper.load_state_dict(state)
     patches = torch.randn(3, 1, 9, 9, 14)
     with torch.no_grad():
-        assert torch.allclose(published(patches), paper(patches), atol=1e-6)
+        assert torch.allclose(published(patches), paper(patches), atol=1e-5)
+        state["conv_ex_1x1.bias"] = state["conv_ex_1x1.bias"] + 1
+        paper.load_state_dict(state)
+        assert not torch.allclose(published(patches), paper(patches), atol=1e-3)
 
 
 def test_scene_normalization_is_over_valid_pixels():
