@@ -118,6 +118,22 @@ static void test_lying_header_lengths_are_refused(void **state)
     }
 }
 
+/* Untouched zeros cost nothing; what counts is that nobody looks at them. */
+static void test_header_of_more_than_the_format_allows_is_refused(void **state)
+{
+    (void)state;
+    uint64_t header = SAFETENSORS_MAX_HEADER + 1;
+    size_t length = sizeof header + header;
+    uint8_t *bytes = calloc(length, 1);
+    struct safetensors *s;
+    struct err e;
+    assert_non_null(bytes);
+    memcpy(bytes, &header, sizeof header);
+    assert_int_equal(safetensors_parse(&s, bytes, length, &e), -1);
+    expect_error(&e, ERR_INPUT, "a header of 100000001", "a long header");
+    free(bytes);
+}
+
 static void test_cut_file_is_refused_at_every_length(void **state)
 {
     (void)state;
@@ -317,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_broken_promises_are_named),
         cmocka_unit_test(test_lying_header_lengths_are_refused),
+        cmocka_unit_test(test_header_of_more_than_the_format_allows_is_refused),
         cmocka_unit_test(test_cut_file_is_refused_at_every_length),
         cmocka_unit_test(test_tensors_and_metadata_are_found),
         cmocka_unit_test(test_no_tensor_and_no_metadata_is_a_file),
