@@ -25,7 +25,8 @@ class BenchError(RuntimeError):
 
 def spectrad(program, model, threads, seconds, extra):
     """The JSON object of one `spectrad bench`."""
-    command = [program, "bench", "--model", model, "--json", "--threads", str(threads), "--seconds", str(seconds), *extra]
+    command = [program, "bench", "--model", model, "--json", "--threads", str(threads), "--seconds", str(seconds)]
+    command += extra
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BenchError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
@@ -72,9 +73,9 @@ def lines(facts, rows, markdown):
     cells = [(r["what"], f"{r['patches_per_second']:.0f}", f"{r['lowest']:.0f}..{r['highest']:.0f}",
               f"{100 * r['share_of_peak']:.0f} %", f"{r['spectrad_times']:.2f}x") for r in rows]
     about = (f"{facts['model']}, {facts['threads']} threads, {facts['device']} ({facts['isa']}), FMA peak "
-             f"{facts['fma_peak_gflops']:.0f} GFLOP/s, {facts['naive_flop_per_patch'] / 1e6:.1f} MFLOP a patch, medians "
-             f"of {facts['rounds']} rounds, logits: spectrad within {facts['max_logit_error']:.1e} of its plain engine, "
-             f"peers within {facts['peers_max_logit_difference']:.1e} of each other")
+             f"{facts['fma_peak_gflops']:.0f} GFLOP/s, {facts['naive_flop_per_patch'] / 1e6:.1f} MFLOP a patch, "
+             f"medians of {facts['rounds']} rounds, logits: spectrad within {facts['max_logit_error']:.1e} of its plain "
+             f"engine, peers within {facts['peers_max_logit_difference']:.1e} of each other")
     if markdown:
         return [about, "", "| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|",
                 *("| " + " | ".join(row) + " |" for row in cells)]

@@ -23,7 +23,7 @@ class CubeError(ValueError):
 
 @dataclass
 class Cube:
-    """samples: (bands, rows, columns) in the file's own type, alpha bands left out; what the file says of them beside."""
+    """samples: (bands, rows, columns) in the file's own type, alpha bands left out; what the file says of them."""
     path: str
     samples: np.ndarray
     gain: np.ndarray            # v = DN * gain + add, per band

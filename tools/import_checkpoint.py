@@ -104,7 +104,8 @@ def folded(pca, scaler, bands):
         mean, deviation = mean  # an .npy of two rows
     for name, array in (("mean", mean), ("scale", deviation)):
         if array is None or array.shape != (bands,):
-            raise PackageError(f"{scaler}: {name} of shape {None if array is None else array.shape}, expected ({bands},)")
+            shape = None if array is None else array.shape
+            raise PackageError(f"{scaler}: {name} of shape {shape}, expected ({bands},)")
     deviation = np.where(deviation == 0, 1.0, deviation)
     offset = (offset - mean) / deviation
     return (1 / deviation, None, offset) if matrix is None else (None, matrix / deviation[:, None], offset)
@@ -127,9 +128,10 @@ def spectral_axis(path):
     """(wavelengths, fwhm or None) in nm, from a raster or an ENVI header beside one, or a text file."""
     if path.lower().endswith((".txt", ".csv", ".dat")):
         try:
-            table = np.loadtxt(path, delimiter="," if "," in open(path, encoding="utf-8").read() else None, ndmin=2)
+            with open(path, encoding="utf-8") as file:
+                table = np.loadtxt(file.read().replace(",", " ").splitlines(), ndmin=2)
         except ValueError as error:
-            raise PackageError(f"{path}: expected a wavelength a line, and its FWHM beside if known: {error}") from error
+            raise PackageError(f"{path}: expected lines of wavelength[, FWHM]: {error}") from error
         wavelengths = cubes.to_nm(table[:, 0], None)
         grown = wavelengths[0] / table[0, 0]
         return wavelengths, table[:, 1] * grown if table.shape[1] > 1 else None

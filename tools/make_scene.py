@@ -118,7 +118,8 @@ def write_envi(path, samples, centres, fwhm, good):
                      f"bands = {count}\nheader offset = 0\nfile type = ENVI Standard\ndata type = 2\n"
                      f"interleave = bil\nbyte order = 0\ndata ignore value = {NODATA}\n"
                      f"reflectance scale factor = {SCALE}\nwavelength units = Nanometers\n"
-                     f"map info = {{UTM, 1, 1, {ORIGIN[0]}, {ORIGIN[1]}, {PIXEL_M}, {PIXEL_M}, {ZONE}, North, WGS-84}}\n")
+                     f"map info = {{UTM, 1, 1, {ORIGIN[0]}, {ORIGIN[1]}, {PIXEL_M}, {PIXEL_M}, {ZONE}, North, "
+                     f"WGS-84}}\n")
         for key, values in listed.items():
             header.write(f"{key} = {{{', '.join(values)}}}\n")
 

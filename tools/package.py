@@ -35,7 +35,7 @@ class PackageError(ValueError):
 
 @dataclass
 class Package:
-    """meta: the JSON object. state: the state_dict. scale, matrix, offset: float32 arrays, or None for their defaults."""
+    """meta: the JSON object. state: the state_dict. scale, matrix, offset: float32 arrays, None is the default."""
     meta: dict
     state: dict
     scale: np.ndarray = None

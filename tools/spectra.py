@@ -64,8 +64,8 @@ def lake(scatter, algae):
 
 def tile(height):
     """Fired clay: iron oxide eats the blue and the green, little water."""
-    return height * (0.16 + 0.5 * step(595, 22) + 0.34 * through((400, 0), (900, 0.5), (1700, 1), (2500, 0.85))) * absorbed(
-        (870, 60, 0.14), (2205, 35, 0.06))
+    rise = 0.16 + 0.5 * step(595, 22) + 0.34 * through((400, 0), (900, 0.5), (1700, 1), (2500, 0.85))
+    return height * rise * absorbed((870, 60, 0.14), (2205, 35, 0.06))
 
 
 def bitumen(height, worn):

@@ -1,7 +1,7 @@
 """Which labelled pixels train, which stop the training in time, which test.
 
 `random_pixels` is what the authors' script does. Patches of neighbouring pixels overlap, so that its test pixels have
-been seen in training, as neighbours: the accuracy it gives is too good. `spatial_blocks` keeps the parts' patches apart.
+been seen in training, as neighbours: the accuracy it gives is too good. `spatial_blocks` keeps the patches apart.
 """
 import numpy as np
 

@@ -68,7 +68,7 @@ def load_scene(args):
     valid = cubes.valid_pixels(cube, picked, args.nodata_rule, args.nodata)
     ids, classes = class_lists.of_raster(args.truth)
     if ids.shape != cube.shape:
-        raise ValueError(f"truth has {ids.shape[0]} x {ids.shape[1]} pixels, the scene {cube.shape[0]} x {cube.shape[1]}")
+        raise ValueError("truth has {} x {} pixels, the scene {} x {}".format(*ids.shape, *cube.shape))
     if args.classes:
         classes = class_lists.listed(args.classes)
     truth = np.full(cube.shape, -1)
@@ -127,8 +127,8 @@ def fit(net, patches, parts, truth, names, args, rng):
         loss, found = evaluate(net, patches, judge, flat[judge], names)
         course.append({"epoch": epoch, "train_loss": lost / len(order), "validation_loss": loss,
                        "validation_accuracy": found["overall_accuracy"]})
-        print(f"epoch {epoch:3}  train loss {lost / len(order):.4f}  validation loss {loss:.4f}  "
-              f"accuracy {found['overall_accuracy']:.4f}  {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+        print(f"epoch {epoch:3}  train loss {lost / len(order):.4f}  validation loss {loss:.4f}  accuracy "
+              f"{found['overall_accuracy']:.4f}  {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
         waited += 1
         if loss < best:
             best, waited = loss, 0

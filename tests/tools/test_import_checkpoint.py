@@ -71,7 +71,8 @@ def test_errors_name_tensor_and_shapes(tmp_path, capsys):
     assert "res_net1.conv2.weight" in said and "(6, 6, 1, 1, 5)" in said and "(6, 6, 1, 1, 7)" in said
     assert "tensor res_net4.bn2.bias (6,) is missing" in refusal(
         capsys, tmp_path, {name: t for name, t in good.items() if name != "res_net4.bn2.bias"})
-    assert "tensor fc.weight (2, 2) is none of" in refusal(capsys, tmp_path, dict(good, **{"fc.weight": torch.ones(2, 2)}))
+    more = dict(good, **{"fc.weight": torch.ones(2, 2)})
+    assert "tensor fc.weight (2, 2) is none of" in refusal(capsys, tmp_path, more)
     assert "2 classes are named" in refusal(capsys, tmp_path, good, "--classes", "a,b")
     assert "not a checkpoint of A2S2K-ResNet" in refusal(capsys, tmp_path, {"layer.weight": torch.ones(1)})
 
@@ -93,8 +94,8 @@ def test_pca_and_scaler_are_folded(tmp_path):
     np.savez(tmp_path / "pca.npz", components_=components, mean_=mean)
     np.savez(tmp_path / "scaler.npz", mean_=centre, scale_=width)
     (tmp_path / "axis.txt").write_text("".join(f"{0.4 + 0.01 * i:.2f}, 0.01\n" for i in range(20)))
-    (tmp_path / "classes.json").write_text(json.dumps([{"id": 7, "name": "x", "color": "#010203"}, {"id": 2, "name": "y"},
-                                                       {"id": 9, "name": "z"}]))
+    (tmp_path / "classes.json").write_text(json.dumps([{"id": 7, "name": "x", "color": "#010203"},
+                                                       {"id": 2, "name": "y"}, {"id": 9, "name": "z"}]))
     found = imported(tmp_path, network.S3KAIResNet(BANDS, CLASSES, KERNELS).state_dict(), "--pca", tmp_path / "pca.npz",
                      "--scaler", tmp_path / "scaler.npz", "--wavelengths", tmp_path / "axis.txt",
                      "--classes", tmp_path / "classes.json", "--nodata", -1, "--version", 4)

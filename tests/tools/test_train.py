@@ -94,7 +94,7 @@ def test_patch_sides_that_do_not_fit_are_refused(side):
 
 
 def test_attention_of_the_published_form_is_one_half(lively):
-    """The layers that the published form skips really cannot matter: two equal ones in the paper's form give the same."""
+    """The layers that the published form skips really cannot matter: two equal ones in the paper's form agree."""
     published, paper = lively(network.S3KAIResNet(14, 3, 4)), network.S3KAIResNet(14, 3, 4, "paper").eval()
     state = published.state_dict()
     for part in ("weight", "bias"):
