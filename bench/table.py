@@ -74,7 +74,8 @@ def lines(facts, rows, markdown):
               f"{100 * r['share_of_peak']:.0f} %", f"{r['spectrad_times']:.2f}x") for r in rows]
     about = (f"{facts['model']}, {facts['threads']} threads, {facts['device']} ({facts['isa']}), FMA peak "
              f"{facts['fma_peak_gflops']:.0f} GFLOP/s, {facts['naive_flop_per_patch'] / 1e6:.1f} MFLOP a patch, "
-             f"medians of {facts['rounds']} rounds, logits: spectrad within {facts['max_logit_error']:.1e} of its plain "
+             f"medians of {facts['rounds']} rounds, logits: spectrad within {facts['max_logit_error']:.1e}"
+             " of its plain "
              f"engine, peers within {facts['peers_max_logit_difference']:.1e} of each other")
     if markdown:
         return [about, "", "| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|",
