@@ -1,9 +1,8 @@
 /* option.h - one table makes command-line flags, environment variables, configuration-file keys and --help.
  *
- * A row names a setting once: `max-body` is --max-body, SPECTRAD_MAX_BODY and `max-body = 4G` in the file. Later sources win
- * in the order default, file, environment, command line. The file is read with libinih, the command line with getopt_long
- * (options may follow operands).
- * Threading: used at start, by one thread.
+ * A row names a setting once: `max-body` is --max-body, SPECTRAD_MAX_BODY and `max-body = 4G` in the file. Later
+ * sources win in the order default, file, environment, command line. The file is read with libinih, the command line
+ * with getopt_long (options may follow operands). Threading: used at start, by one thread.
  */
 #pragma once
 #include "base/err.h"
@@ -23,12 +22,12 @@ enum option_type {
 };
 
 struct option_row {
-    const char *name;    /* "max-body" */
-    char letter;         /* 'o' for -o; 0: none */
+    const char *name; /* "max-body" */
+    char letter;      /* 'o' for -o; 0: none */
     enum option_type type;
-    size_t offset;       /* of the field in the settings struct */
-    const char *value;   /* placeholder in --help: "BYTES" */
-    const char *fallback;/* the default, as text; NULL: the field is left as it is */
+    size_t offset;        /* of the field in the settings struct */
+    const char *value;    /* placeholder in --help: "BYTES" */
+    const char *fallback; /* the default, as text; NULL: the field is left as it is */
     double min, max;
     const char *const *choices; /* NULL-terminated */
     int (*set)(void *settings, const struct option_row *row, const char *text, struct err *e);
@@ -39,8 +38,8 @@ struct option_row {
 struct option_table {
     const struct option_row *rows;
     size_t count;
-    const char *usage;   /* "spectrad serve [OPTION]..." */
-    const char *summary; /* one paragraph */
+    const char *usage;              /* "spectrad serve [OPTION]..." */
+    const char *summary;            /* one paragraph */
     const char *environment_prefix; /* "SPECTRAD_"; NULL: no environment */
 };
 
