@@ -1,7 +1,6 @@
 #include "model/checkpoint.h"
 #include "base/text.h"
 #include "model/network.h"
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,10 +22,10 @@ struct row {
         __VA_ARGS__                                                                                                    \
     }
 #define LAYER(name, need, out, in) ROW(name ".weight", out " " in, need), ROW(name ".bias", out, need)
-#define STATISTIC(name, channels)  ROW(name, channels, REQUIRED)
 #define NORM(name, channels)                                                                                           \
-    STATISTIC(name ".weight", channels), STATISTIC(name ".bias", channels), STATISTIC(name ".running_mean", channels), \
-        STATISTIC(name ".running_var", channels), ROW(name ".num_batches_tracked", "", COUNTER)
+    ROW(name ".weight", channels, REQUIRED), ROW(name ".bias", channels, REQUIRED),                                    \
+        ROW(name ".running_mean", channels, REQUIRED), ROW(name ".running_var", channels, REQUIRED),                   \
+        ROW(name ".num_batches_tracked", "", COUNTER)
 #define BLOCK(name, kernel)                                                                                            \
     LAYER(name ".conv1.0", REQUIRED, "C", "C " kernel), NORM(name ".bn1", "C"),                                        \
         LAYER(name ".conv2", REQUIRED, "C", "C " kernel), ROW(name ".ecalayer.conv.weight", "1 1 3 3", REQUIRED)
@@ -61,8 +60,8 @@ static const struct row rows[] = {
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
-/* Layers that the authors' module holds and its forward pass does not use. (conv_se is used in the distinct form, whose
- * rows are looked at before these.) */
+/* Layers that the authors' module holds and its forward pass does not use. (The distinct form uses conv_se: its row is
+ * checked all the same.) */
 static const char *const unused[] = {"conv_se.", "conv_ex.", "res_net2.bn2.", "res_net3.bn2."};
 
 static size_t dimension(const char *symbol, const struct checkpoint_sizes *z)
@@ -89,8 +88,12 @@ static int expected_shape(size_t shape[SAFETENSORS_MAX_DIMENSIONS], const struct
                           const struct checkpoint_sizes *z)
 {
     int dimensions = 0;
-    for (const char *s = r->shape; *s != '\0'; s += strcspn(s, " ") + strspn(s + strcspn(s, " "), " "))
-        shape[dimensions++] = dimension(s, z);
+    const char *symbol = r->shape;
+    while (*symbol != '\0') {
+        shape[dimensions++] = dimension(symbol, z);
+        symbol += strcspn(symbol, " ");
+        symbol += strspn(symbol, " ");
+    }
     return dimensions;
 }
 

@@ -167,8 +167,11 @@ static void test_integers_are_whole_and_exact(void **state)
     cJSON *tree;
     struct err e;
     long long value;
-    assert_int_equal(json_parse(&tree, "18446744073709551616", 20, &e), 0);
-    assert_false(json_integer(tree, 0, 9223372036854775807, &value));
+    assert_int_equal(json_parse(&tree, "[18446744073709551616, 9007199254740994, 9007199254740992]", 58, &e), 0);
+    assert_false(json_integer(cJSON_GetArrayItem(tree, 0), 0, 9223372036854775807, &value));
+    assert_false(json_integer(cJSON_GetArrayItem(tree, 1), 0, 9223372036854775807, &value));
+    assert_true(json_integer(cJSON_GetArrayItem(tree, 2), 0, 9223372036854775807, &value));
+    assert_true(value == 1ll << 53);
     cJSON_Delete(tree);
     assert_false(json_integer(NULL, 0, 1, &value));
 }

@@ -27,7 +27,7 @@ static double shift_of(const struct package_draft *d, const char *norm, double e
     return norm == NULL ? 0 : at(d, norm, "bias", c) - at(d, norm, "running_mean", c) * scale_of(d, norm, eps, c);
 }
 
-/* One unit in the last place for a compiler that fuses a multiplication with an addition. */
+/* Rounded once: at most half a unit in the last place off. (The rest is for sums that nearly cancel.) */
 static void expect_float(float found, double expected, const char *what, size_t i)
 {
     if (fabs((double)found - expected) > fabs(expected) * 0x1p-24 + 1e-12)
