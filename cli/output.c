@@ -1,0 +1,154 @@
+#include "cli/output.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int cannot(const struct output *o, const char *what, struct err *e)
+{
+    return err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "%s cannot be %s: %s",
+                   o->target == NULL ? "standard output" : o->target, what, strerror(errno));
+}
+
+static char *joined(const char *folder, const char *name)
+{
+    char *path;
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+int output_open(struct output *o, const char *target, struct err *e)
+{
+    *o = (struct output){0};
+    bool standard = strcmp(target, "-") == 0;
+    const char *temporary = getenv("TMPDIR");
+    char *copy = strdup(target), *name = strdup(target);
+    int result = -1;
+    if (copy == NULL || name == NULL) {
+        err_nomem(e);
+        goto done;
+    }
+    struct stat s;
+    if (!standard && stat(target, &s) == 0 && !S_ISREG(s.st_mode)) {
+        err_set(e, ERR_IO, "%s exists and is not a regular file", target);
+        goto done;
+    }
+    const char *folder = standard ? (temporary != NULL ? temporary : "/tmp") : dirname(copy);
+    o->target = standard ? NULL : strdup(target);
+    char *directory;
+    if (asprintf(&directory, "%s/.spectrad.XXXXXX", folder) < 0) {
+        err_nomem(e);
+        goto done;
+    }
+    if (mkdtemp(directory) == NULL) {
+        cannot(o, "written", e);
+        free(directory);
+        goto done;
+    }
+    o->directory = directory;
+    o->path = joined(directory, standard ? "out" : basename(name));
+    if (o->path == NULL || (!standard && o->target == NULL)) {
+        err_nomem(e);
+        goto done;
+    }
+    result = 0;
+done:
+    free(copy);
+    free(name);
+    if (result != 0)
+        output_release(o);
+    return result;
+}
+
+static int copy_to_standard_output(struct output *o, struct err *e)
+{
+    char buffer[1 << 16];
+    int fd = open(o->path, O_RDONLY | O_CLOEXEC), result = -1;
+    if (fd < 0)
+        return cannot(o, "written", e);
+    for (;;) {
+        ssize_t n = read(fd, buffer, sizeof buffer);
+        if (n < 0) {
+            cannot(o, "written", e);
+            goto done;
+        }
+        if (n == 0)
+            break;
+        for (ssize_t at = 0, w; at < n; at += w) {
+            w = write(STDOUT_FILENO, buffer + at, (size_t)(n - at));
+            if (w < 0 && errno == EINTR)
+                w = 0;
+            if (w < 0) {
+                cannot(o, "written", e);
+                goto done;
+            }
+        }
+    }
+    result = 0;
+done:
+    close(fd);
+    return result;
+}
+
+/* Calls visit for each file of the private directory; stops at its first -1. */
+static int each_file(struct output *o, int (*visit)(struct output *o, const char *name))
+{
+    DIR *d = opendir(o->directory);
+    int result = 0;
+    if (d == NULL)
+        return -1;
+    for (struct dirent *f; result == 0 && (f = readdir(d)) != NULL;)
+        if (strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0)
+            result = visit(o, f->d_name);
+    closedir(d);
+    return result;
+}
+
+static int move_companion(struct output *o, const char *name)
+{
+    if (strcmp(name, strrchr(o->path, '/') + 1) == 0)
+        return 0; /* the result itself goes last */
+    char *folder = strdup(o->target), *from = joined(o->directory, name), *to = NULL;
+    if (folder != NULL)
+        to = joined(dirname(folder), name);
+    int result = from == NULL || to == NULL ? -1 : rename(from, to);
+    free(folder);
+    free(from);
+    free(to);
+    return result;
+}
+
+static int remove_file(struct output *o, const char *name)
+{
+    char *path = joined(o->directory, name);
+    if (path != NULL)
+        unlink(path);
+    free(path);
+    return 0;
+}
+
+int output_commit(struct output *o, struct err *e)
+{
+    if (o->target == NULL)
+        return copy_to_standard_output(o, e);
+    if (each_file(o, move_companion) != 0 || rename(o->path, o->target) != 0)
+        return cannot(o, "written", e);
+    return 0;
+}
+
+void output_release(struct output *o)
+{
+    if (o->directory != NULL) {
+        each_file(o, remove_file);
+        rmdir(o->directory);
+    }
+    free(o->directory);
+    free(o->path);
+    free(o->target);
+    *o = (struct output){0};
+}
