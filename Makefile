@@ -48,6 +48,7 @@ CLI      :=
 LIBRARY  := $(wildcard base/*.c model/*.c scene/*.c engine/*.c cpu/*.c proto/*.c pipeline/*.c server/*.c cli/*.c)
 LIBRARY  := $(filter-out server/main.c,$(LIBRARY))
 OBJECTS  := $(LIBRARY:%.c=$(BUILD)/%.o)
+SUPPORT  := $(wildcard tests/unit/support/*.c)
 UNITS    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
 all: $(BUILD)/spectrad
@@ -69,9 +70,8 @@ CFLAGS_cpu/kernels_avx2   := -mavx2 -mfma
 CFLAGS_cpu/kernels_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
 endif
 
-$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libspectrad.a
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libspectrad.a $(LDFLAGS) $(LDLIBS) -lcmocka
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SUPPORT:%.c=$(BUILD)/%.o) $(BUILD)/libspectrad.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 units: $(UNITS:%=$(BUILD)/tests/%)
 

@@ -21,7 +21,7 @@ struct plan {
     struct validity validity;
     struct affine_map map;
     struct scheduler_job *job;
-    struct class_sum *sums;        /* (N) */
+    struct class_sum *sums; /* (N) */
     double read_s;
 };
 

@@ -1,4 +1,5 @@
 #include "pipeline/summary.h"
+#include "scene/area.h"
 #include "scene/label_raster.h"
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ static int fill_areas(struct classification *c, const struct package *p, struct 
     }
     result = 0;
     index_by_id(p, index);
-    if (label_raster_pixel_area(&place, r->window.lines, area, &why) == 0) {
+    if (!area_of_pixels(&place, r->window.lines, area, &why)) {
         for (size_t i = 0; i < N; i++)
             r->classes[i].area_m2 = NAN;
         result_warn(r, "no areas: %s", why);

@@ -12,17 +12,17 @@ enum band_rule { BANDS_AUTO, BANDS_INDEX, BANDS_WAVELENGTH };
 
 struct spectral_options {
     enum band_rule bands;
-    bool has_scale;   /* `scale=`: multiplies every DN, instead of what the file declares */
+    bool has_scale; /* `scale=`: multiplies every DN, instead of what the file declares */
     double scale;
 };
 
 struct spectral_match {
     int B;
-    int *picked;         /* (B) band of the cube, from 0 */
-    double *gain;        /* (B) */
-    double *offset;      /* (B) */
+    int *picked;    /* (B) band of the cube, from 0 */
+    double *gain;   /* (B) */
+    double *offset; /* (B) */
     bool by_wavelength;
-    char scaling[64];    /* "band scale 0.0001", "reflectance scale factor 10000", "request 0.0001", "none", ... */
+    char scaling[64]; /* "band scale 0.0001", "reflectance scale factor 10000", "request 0.0001", "none", ... */
 };
 
 /* AUTO: by wavelength where both have them, else by index if the counts are equal. Errors: ERR_INPUT with what to do:

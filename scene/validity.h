@@ -1,9 +1,8 @@
 /* validity.h - which pixels of a line can be classified.
  *
- * Knows samples and nodata, not files: the pipeline fills lines, this decides. Over the picked bands: NaN or infinite in any
- * band, or masked: invalid. Nodata: AUTO is ALL where nodata is 0, else ANY; Salinas shows why: water absorption makes single
- * bands 0 in pixels that are perfectly good.
- * Threading: pure functions on the caller's memory.
+ * Knows samples and nodata, not files: the pipeline fills lines, this decides. Over the picked bands: NaN or infinite
+ * in any band, or masked: invalid. Nodata: AUTO is ALL where nodata is 0, else ANY; Salinas shows why: water absorption
+ * makes single bands 0 in pixels that are perfectly good. Threading: pure functions on the caller's memory.
  */
 #pragma once
 #include "base/err.h"
@@ -17,7 +16,7 @@ enum nodata_rule { NODATA_AUTO, NODATA_ANY, NODATA_ALL };
 struct nodata_options {
     enum nodata_rule rule;
     enum { NODATA_OF_FILE, NODATA_IGNORED, NODATA_GIVEN } source; /* IGNORED: `nodata=none` */
-    double value;                                                  /* GIVEN; may be NaN */
+    double value;                                                 /* GIVEN; may be NaN */
 };
 
 /* Nodata decided for every picked band. */
