@@ -2,7 +2,7 @@
 #include "cli/bench_scene.h"
 #include "cli/cli.h"
 #include "cli/session.h"
-#include "cpu/cpu.h"
+#include "cpu/peak.h"
 #include "engine/select.h"
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -100,8 +100,8 @@ static int run_blocks(struct bench *b, struct block **blocks, size_t count, stru
 }
 
 /* Largest difference of a logit from the plain engine's, on SAMPLE pixels spread over the scene. */
-static int compare(struct bench *b, const struct bench_scene *scene, const struct network *n, double *worst,
-                   struct err *e)
+static int compare(struct bench *b, const struct engine_backend *oracle, const struct bench_scene *scene,
+                   const struct network *n, double *worst, struct err *e)
 {
     const struct engine_options o = {.precision = PRECISION_FP32};
     struct bench plain;
@@ -111,7 +111,7 @@ static int compare(struct bench *b, const struct bench_scene *scene, const struc
     *worst = 0;
     if (logits == NULL)
         return err_nomem(e);
-    if (bench_open(&plain, &cpu_plain_engine, &o, n, e) != 0)
+    if (bench_open(&plain, oracle, &o, n, e) != 0)
         goto done;
     for (int i = 0; i < SAMPLE; i++) {
         int at = (int)((long)i * (SIDE * SIDE - 1) / (SAMPLE - 1));
@@ -131,6 +131,14 @@ done:
     bench_close(&plain);
     free(logits);
     return result;
+}
+
+/* The plain engine, against which the others are held; it bears this name in every build. */
+static const struct engine_backend *find_oracle(const struct engine_backend *const *engines)
+{
+    while (*engines != NULL && strcmp((*engines)->name, "cpu-plain") != 0)
+        engines++;
+    return *engines;
 }
 
 static int ascending(const void *a, const void *b)
@@ -158,7 +166,7 @@ static int measure(struct bench *b, struct block **blocks, size_t count, double 
 }
 
 static int run(const struct settings *s, const struct network *n, const struct scheduler_engine *engine,
-               struct figures *f, struct err *e)
+               const struct engine_backend *oracle, struct figures *f, struct err *e)
 {
     struct bench b = {.backend = engine->backend, .engine = engine->engine};
     struct bench_scene scene = {0};
@@ -170,7 +178,7 @@ static int run(const struct settings *s, const struct network *n, const struct s
     b.backend->describe(b.engine, &f->info);
     int columns = s->patches ? 1 : (int)(f->info.batch_pixels / BLOCK_LINES);
     columns = columns < 1 ? 1 : columns > SIDE ? SIDE : columns;
-    if (compare(&b, &scene, n, &f->max_logit_error, e) != 0)
+    if (compare(&b, oracle, &scene, n, &f->max_logit_error, e) != 0)
         goto done;
     if (f->max_logit_error > 1e-3) {
         err_set(e, ERR_DEVICE,
@@ -234,6 +242,7 @@ int cli_bench(int argc, char **argv, const struct engine_backend *const *engines
     struct package *p = NULL;
     struct engine_options options;
     struct scheduler_engine opened[SELECT_MOST];
+    const struct engine_backend *oracle = find_oracle(engines);
     size_t count = 0;
     int first;
     if (option_defaults(&table, &s, &e) != 0 || option_arguments(&table, &s, argc, argv, &first, &e) != 0)
@@ -247,6 +256,10 @@ int cli_bench(int argc, char **argv, const struct engine_backend *const *engines
                 s.model == NULL ? "--model FILE.safetensors is missing" : "there are no operands");
         goto done;
     }
+    if (oracle == NULL) {
+        err_set(&e, ERR_DEVICE, "this build has no plain engine to check against");
+        goto done;
+    }
     if (session_engine_options(&s.engine, &options, &e) != 0)
         goto done;
     if (package_open(&p, s.model, &e) != 0) {
@@ -257,7 +270,7 @@ int cli_bench(int argc, char **argv, const struct engine_backend *const *engines
         goto done;
     for (size_t i = 1; i < count; i++) /* one device is measured */
         opened[i].backend->close(opened[i].engine);
-    if (run(&s, &p->network, &opened[0], &f, &e) == 0)
+    if (run(&s, &p->network, &opened[0], oracle, &f, &e) == 0)
         print(&s, p, &f, &e);
 done:
     package_close(p);

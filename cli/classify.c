@@ -220,7 +220,7 @@ int cli_classify(int argc, char **argv, const struct engine_backend *const *engi
     struct session session = {0};
     struct classify_request q = {.limits = cube_limits_default};
     struct err e = {0};
-    const char *cube;
+    const char *cube = NULL;
     char *data = NULL, *header = NULL;
     make_table(&table, rows, names);
     int parsed = parse(&s, &table, argc, argv, &cube, &e);

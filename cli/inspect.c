@@ -118,7 +118,7 @@ int cli_inspect(int argc, char **argv)
     struct settings s = {0};
     struct err e = {0};
     int first;
-    bool package;
+    bool package = false;
     if (option_arguments(&table, &s, argc, argv, &first, &e) != 0)
         goto done;
     if (s.help) {

@@ -8,7 +8,3 @@
 
 extern const struct engine_backend cpu_engine;
 extern const struct engine_backend cpu_plain_engine;
-
-/* Multiply-adds count as two: the machine's float32 FMA rate on `threads` threads in GFLOP/s, measured now for about
- * `seconds`, with the widest instruction set that `isa` (NULL: auto) allows. */
-double cpu_fma_peak_gflops(const char *isa, int threads, double seconds);
