@@ -75,7 +75,70 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SUPPORT:%.c=$(BUILD)/%.o) $(BUILD)/l
 
 units: $(UNITS:%=$(BUILD)/tests/%)
 
+# ---- what a person types --------------------------------------------------------------------------------------------
+help:
+	@echo 'make            build $(BUILD)/spectrad'
+	@echo 'make demo       start the daemon, post the demo scene, show the label map'
+	@echo 'make test       all tests; TEST=name runs those whose name holds it'
+	@echo 'make bench      spectrad beside PyTorch and ONNX Runtime (installs them into build/bench-venv)'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make deps       install from Debian what building and testing need'
+	@echo 'make check      layers, formatting; make tidy: clang-tidy; make clean'
+
+deps:
+	@sh tests/deps.sh
+
+demo: deps
+	@$(MAKE) $(JOBS) --no-print-directory all
+	@PYTHON=$(PYTHON) sh demo/run.sh $(BUILD)/spectrad
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/spectrad $(DESTDIR)$(PREFIX)/share/spectrad
+	install -m 755 $(BUILD)/spectrad $(DESTDIR)$(PREFIX)/bin/spectrad
+	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/spectrad
+	install -m 644 config/spectrad.conf $(DESTDIR)$(PREFIX)/share/spectrad/spectrad.conf
+
+print-library:
+	@echo $(LIBRARY)
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+# The plain build runs everything; the sanitizers run every unit, and of the daemon's tests a sample of the pixels.
+TSAN_UNITS := test_scheduler test_cpu_engine test_log
+TALLY      := build/tally
+RUN        := $(PYTHON) tests/run.py --tally $(TALLY)
+
+test: deps
+	@mkdir -p build && rm -f $(TALLY)
+	@$(MAKE) $(JOBS) --no-print-directory all units
+	@$(MAKE) $(JOBS) --no-print-directory SAN=address,undefined all units
+	@$(MAKE) $(JOBS) --no-print-directory SAN=thread all $(TSAN_UNITS:%=build-tsan/tests/%)
+	@$(MAKE) --no-print-directory suites
+	@$(PYTHON) tests/run.py --total $(TALLY)
+
+suites:
+	@$(RUN) --label plain --build build --units $(UNITS:%=build/tests/%) --pytest tests/source tests/tools tests/e2e
+	@SPECTRAD_TEST_SAMPLE=1 $(RUN) --label asan+ubsan --build build-asan --units $(UNITS:%=build-asan/tests/%) --pytest tests/e2e
+	@SPECTRAD_TEST_SAMPLE=1 $(RUN) --label tsan --build build-tsan --units $(TSAN_UNITS:%=build-tsan/tests/%) --pytest tests/e2e
+
+check:
+	@$(PYTHON) tests/layers.py
+	@clang-format --dry-run -Werror $(LIBRARY) server/main.c $(wildcard */*.h tests/unit/*.c tests/unit/support/*.[ch])
+
+tidy:
+	clang-tidy --quiet $(LIBRARY) server/main.c -- $(CPPFLAGS) -std=gnu11
+
+bench: all
+	@test -x build/bench-venv/bin/python || $(PYTHON) -m venv build/bench-venv
+	@build/bench-venv/bin/pip install -q -r bench/requirements.txt
+	@build/bench-venv/bin/python bench/table.py --program $(BUILD)/spectrad $(if $(MODEL),--model $(MODEL)) \
+	    --markdown build/bench.md --json build/bench.json
+
+clean:
+	rm -rf build build-* demo/out
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all units
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: print-library all units help deps demo install test suites check tidy bench clean
 .SECONDARY:
