@@ -1,0 +1,41 @@
+"""A 20 GB cube takes the memory of a few lines: classified in a window and in a strip as wide as the scene."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import packages
+import scenes
+
+PROGRAM = os.environ.get("SPECTRAD", str(scenes.ROOT / "build" / "spectrad"))
+MEMORY_MB = 600
+SAMPLE = bool(os.environ.get("SPECTRAD_TEST_SAMPLE"))
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """220 sensor bands into a network so small that the reading is what is tested."""
+    return packages.write(tmp_path_factory.mktemp("package") / "p.safetensors", K=7, C=1, B=220)
+
+
+@pytest.mark.parametrize("form", ["envi", "tiff"])
+@pytest.mark.parametrize("window", ["9000,4000,300,200", "0,2000,10000,20"])
+def test_a_20_gb_cube_takes_less_than_600_mb(form, window, package, tmp_path):
+    cube = tmp_path / ("cube.bil" if form == "envi" else "cube.tif")
+    subprocess.run([sys.executable, scenes.ROOT / "tests" / "large_cube.py", form, cube], check=True)
+    assert cube.stat().st_size > 20e9 and cube.stat().st_blocks * 512 < 10e6
+    if SAMPLE:
+        window = "9000,4000,30,20"
+    child = subprocess.Popen([PROGRAM, "classify", "--quiet", "--model", package, cube, "-o", tmp_path / "labels.npy", "--window",
+                              window], stderr=subprocess.PIPE)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0, child.stderr.read().decode()
+    labels = np.load(tmp_path / "labels.npy")
+    assert labels.size == np.prod([int(n) for n in window.split(",")[2:]])
+    assert (labels > 0).all()
+    print(f"{form} {window}: {usage.ru_maxrss / 1000:.0f} MB")
+    if not SAMPLE:  # a sanitizer's shadow is not the program's memory
+        assert usage.ru_maxrss / 1000 < MEMORY_MB
