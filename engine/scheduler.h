@@ -1,10 +1,10 @@
 /* scheduler.h - many requests, few engines: a bounded queue, fair shares, batches across requests, deadlines, cancel.
  *
- * A request opens a job, submits blocks and takes them back, in the order it submitted them. One feeder thread per engine
- * gathers up to the engine's batch of pixels, going round the jobs so that each gets an equal share of pixels whatever its
- * size (deficit round robin; Shreedhar and Varghese 1996), and runs them together.
- * Threading: every function from any thread, except that one job is used by one thread at a time (scheduler_job_cancel: any).
- * Lock order is written in scheduler.c.
+ * A request opens a job, submits blocks and takes them back, in the order it submitted them. One feeder thread per
+ * engine gathers up to the engine's batch of pixels, going round the jobs so that each gets an equal share of pixels
+ * whatever its size (deficit round robin; Shreedhar and Varghese 1996), and runs them together. Threading: every
+ * function from any thread, except that one job is used by one thread at a time (scheduler_job_cancel: any). Lock order
+ * is written in scheduler.c.
  */
 #pragma once
 #include "base/err.h"
@@ -19,16 +19,16 @@ struct scheduler_engine {
 };
 
 struct scheduler_options {
-    int max_jobs;         /* open jobs; one more is ERR_BUSY */
-    int blocks_per_job;   /* submitted and not yet taken back; bounds the memory of a request */
+    int max_jobs;       /* open jobs; one more is ERR_BUSY */
+    int blocks_per_job; /* submitted and not yet taken back; bounds the memory of a request */
 };
 
 struct scheduler_stats {
-    int jobs;              /* open */
+    int jobs; /* open */
     int blocks_queued, blocks_running;
-    uint64_t pixels;       /* centre pixels run since start */
+    uint64_t pixels; /* centre pixels run since start */
     uint64_t batches;
-    uint64_t failures;     /* runs that an engine failed */
+    uint64_t failures;       /* runs that an engine failed */
     double last_success_age; /* seconds; -1: none yet */
 };
 
@@ -49,8 +49,8 @@ void scheduler_stats(struct scheduler *s, struct scheduler_stats *out);
 int scheduler_job_open(struct scheduler *s, int model, double deadline, struct scheduler_job **out, struct err *e);
 
 /* Puts a block in the queue; it belongs to the scheduler until scheduler_job_take returns it. Never blocks: the caller
- * takes back a block when blocks_per_job are out (an assertion holds it to that). Errors: ERR_CANCELED, ERR_DEADLINE; the
- * block then stays the caller's. */
+ * takes back a block when blocks_per_job are out (an assertion holds it to that). Errors: ERR_CANCELED, ERR_DEADLINE;
+ * the block then stays the caller's. */
 int scheduler_job_submit(struct scheduler_job *j, struct block *b, struct err *e);
 
 /* Waits for the oldest block submitted. 0 with *b, or with *b NULL when none is out. On -1 (ERR_CANCELED, ERR_DEADLINE,
