@@ -1,0 +1,14 @@
+/* wavelength.h - wavelengths in whatever unit a file gives them, as nanometres.
+ * Threading: pure functions.
+ */
+#pragma once
+#include <stddef.h>
+
+/* Nanometres per unit of that name ("Nanometers", "um", "Micrometres", "Angstroms", ...); 0 where the magnitude has to
+ * tell (NULL, "", "Unknown", a name that is not known); NaN where the values are no wavelengths ("Wavenumber", "GHz",
+ * "Index"). */
+double wavelength_unit(const char *name);
+
+/* The unit of values (n) whose unit is not told: 1000 (micrometres) where all lie in 0.1..100, 1 (nanometres) in
+ * 100..100,000; NaN where neither fits or the values merely count 1, 2, 3. NaN among the values is passed over. */
+double wavelength_guess_unit(const double *values, size_t n);
