@@ -3,34 +3,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-void validity_release(struct validity *v)
+/* Nodata of the cube's band i, as the options have it. */
+static bool nodata_of(const struct package *p, const struct cube_band *band, const struct nodata_options *o,
+                      double *value)
 {
-    free(v->has_nodata);
-    free(v->nodata);
-    *v = (struct validity){0};
-}
-
-/* The nodata value of each picked band: the request's, else the file's, else the package's for a file that has none. */
-static void choose(struct validity *v, const struct package *p, const struct cube_description *d,
-                   const struct spectral_match *m, const struct nodata_options *o)
-{
-    bool declared = false;
-    for (int b = 0; b < v->B; b++) {
-        const struct cube_band *k = &d->band[m->picked[b]];
-        declared = declared || k->has_nodata;
-        v->has_nodata[b] = o->source == NODATA_GIVEN || (o->source == NODATA_OF_FILE && k->has_nodata);
-        v->nodata[b] = o->source == NODATA_GIVEN ? o->value : k->nodata;
+    *value = 0;
+    if (o->source == NODATA_IGNORED)
+        return false;
+    if (o->source == NODATA_GIVEN) {
+        *value = o->value;
+        return true;
     }
-    if (o->source == NODATA_OF_FILE && !declared && p->has_nodata)
-        for (int b = 0; b < v->B; b++) {
-            v->has_nodata[b] = true;
-            v->nodata[b] = p->nodata;
-        }
+    if (band->has_nodata || p->has_nodata) {
+        *value = band->has_nodata ? band->nodata : p->nodata;
+        return true;
+    }
+    return false;
 }
 
 int validity_init(struct validity *v, const struct package *p, const struct cube_description *d,
                   const struct spectral_match *m, const struct nodata_options *o, struct err *e)
 {
+    bool zeros = true;
     *v = (struct validity){.B = m->B};
     v->has_nodata = calloc((size_t)m->B, sizeof *v->has_nodata);
     v->nodata = calloc((size_t)m->B, sizeof *v->nodata);
@@ -38,80 +32,102 @@ int validity_init(struct validity *v, const struct package *p, const struct cube
         validity_release(v);
         return err_nomem(e);
     }
-    choose(v, p, d, m, o);
-    bool zero = true;
-    for (int b = v->B - 1; b >= 0; b--)
-        if (v->has_nodata[b]) {
-            v->any_nodata = true;
+    for (int b = 0; b < m->B; b++) {
+        v->has_nodata[b] = nodata_of(p, &d->band[m->picked[b]], o, &v->nodata[b]);
+        if (!v->has_nodata[b])
+            continue;
+        if (!v->any_nodata)
             v->shown = v->nodata[b];
-            zero = zero && v->nodata[b] == 0;
-        }
-    v->all = o->rule == NODATA_ALL || (o->rule == NODATA_AUTO && zero);
+        v->any_nodata = true;
+        zeros = zeros && v->nodata[b] == 0;
+    }
+    v->all = o->rule == NODATA_ALL || (o->rule == NODATA_AUTO && v->any_nodata && zeros);
     return 0;
 }
 
-/* One band of a line: counts nodata samples, and clears valid where a sample is not finite. The comparison is in the
- * sample's own type: a nodata value that the type cannot hold matches nothing. */
-#define MARK_INTEGER(c_type)                                                                                           \
-    do {                                                                                                               \
-        const c_type *s = samples;                                                                                     \
-        const c_type n = has ? (c_type)nodata : 0;                                                                     \
-        for (size_t i = 0; has && i < columns; i++)                                                                    \
-            nodata_bands[i] = (uint16_t)(nodata_bands[i] + (s[i] == n));                                               \
-    } while (0)
-
-#define MARK_FLOAT(c_type)                                                                                             \
-    do {                                                                                                               \
-        const c_type *s = samples;                                                                                     \
-        const c_type n = has ? (c_type)nodata : 0;                                                                     \
-        for (size_t i = 0; i < columns; i++) {                                                                         \
-            valid[i] = (uint8_t)(valid[i] & (isfinite(s[i]) != 0));                                                    \
-            nodata_bands[i] = (uint16_t)(nodata_bands[i] + (has && s[i] == n));                                        \
-        }                                                                                                              \
-    } while (0)
-
-static bool holds(enum sample_type type, double v)
+void validity_release(struct validity *v)
 {
-    static const struct {
-        double low, high;
-    } ranges[] = {
-        [SAMPLE_UINT8] = {0, UINT8_MAX},          [SAMPLE_INT16] = {INT16_MIN, INT16_MAX},
-        [SAMPLE_UINT16] = {0, UINT16_MAX},        [SAMPLE_INT32] = {INT32_MIN, INT32_MAX},
-        [SAMPLE_UINT32] = {0, UINT32_MAX},        [SAMPLE_FLOAT32] = {-INFINITY, INFINITY},
-        [SAMPLE_FLOAT64] = {-INFINITY, INFINITY},
-    };
-    if (isnan(v) || v < ranges[type].low || v > ranges[type].high)
-        return false;
-    return type == SAMPLE_FLOAT32 || type == SAMPLE_FLOAT64 || v == floor(v);
+    free(v->has_nodata);
+    free(v->nodata);
+    *v = (struct validity){0};
 }
 
-static void mark_band(enum sample_type type, const void *samples, size_t columns, bool has, double nodata,
-                      uint16_t *nodata_bands, uint8_t *valid)
-{
-    has = has && holds(type, nodata);
-    switch (type) {
-    case SAMPLE_UINT8:
-        MARK_INTEGER(uint8_t);
-        return;
-    case SAMPLE_INT16:
-        MARK_INTEGER(int16_t);
-        return;
-    case SAMPLE_UINT16:
-        MARK_INTEGER(uint16_t);
-        return;
-    case SAMPLE_INT32:
-        MARK_INTEGER(int32_t);
-        return;
-    case SAMPLE_UINT32:
-        MARK_INTEGER(uint32_t);
-        return;
-    case SAMPLE_FLOAT32:
-        MARK_FLOAT(float);
-        return;
-    case SAMPLE_FLOAT64:
-        MARK_FLOAT(double);
-        return;
+/* One band of one line of integers: counts in hits[n] the samples that equal nodata. A nodata that the type cannot hold
+ * equals none. */
+#define COUNT_INTEGER(c_type)                                                                                          \
+    static void count_##c_type(const void *samples, size_t n, double nodata, uint16_t *hits)                           \
+    {                                                                                                                  \
+        const c_type *s = samples;                                                                                     \
+        if (!(nodata >= -2147483648.0 && nodata <= 4294967295.0))                                                      \
+            return;                                                                                                    \
+        c_type wanted = (c_type)(int64_t)nodata;                                                                       \
+        if ((double)wanted != nodata)                                                                                  \
+            return;                                                                                                    \
+        for (size_t i = 0; i < n; i++)                                                                                 \
+            hits[i] = (uint16_t)(hits[i] + (s[i] == wanted));                                                          \
     }
+
+COUNT_INTEGER(uint8_t)
+COUNT_INTEGER(int16_t)
+COUNT_INTEGER(uint16_t)
+COUNT_INTEGER(int32_t)
+COUNT_INTEGER(uint32_t)
+
+/* A file's nodata is text or a double, its samples are floats: -9999.1 is compared as the float that it becomes. NaN
+ * and infinity need no nodata to be invalid. */
+static void count_float(const void *samples, size_t n, double nodata, uint16_t *hits)
+{
+    const float *s = samples;
+    float wanted = (float)nodata;
+    for (size_t i = 0; i < n; i++)
+        hits[i] = (uint16_t)(hits[i] + (s[i] == wanted));
+}
+
+static void count_double(const void *samples, size_t n, double nodata, uint16_t *hits)
+{
+    const double *s = samples;
+    for (size_t i = 0; i < n; i++)
+        hits[i] = (uint16_t)(hits[i] + (s[i] == nodata));
+}
+
+static void count_nodata(enum sample_type type, const void *samples, size_t n, double nodata, uint16_t *hits)
+{
+    static void (*const counts[])(const void *, size_t, double, uint16_t *) = {
+        [SAMPLE_UINT8] = count_uint8_t,  [SAMPLE_INT16] = count_int16_t,   [SAMPLE_UINT16] = count_uint16_t,
+        [SAMPLE_INT32] = count_int32_t,  [SAMPLE_UINT32] = count_uint32_t, [SAMPLE_FLOAT32] = count_float,
+        [SAMPLE_FLOAT64] = count_double,
+    };
+    counts[type](samples, n, nodata, hits);
+}
+
+/* valid[i] &= sample i is finite. By bits, so that no floating-point option of a compiler can fold it away. */
+static void clear_not_finite(enum sample_type type, const void *samples, size_t n, uint8_t *valid)
+{
+    if (type == SAMPLE_FLOAT32)
+        for (size_t i = 0; i < n; i++) {
+            uint32_t bits;
+            memcpy(&bits, (const float *)samples + i, sizeof bits);
+            valid[i] &= (bits & 0x7f800000u) != 0x7f800000u;
+        }
+    else if (type == SAMPLE_FLOAT64)
+        for (size_t i = 0; i < n; i++) {
+            uint64_t bits;
+            memcpy(&bits, (const double *)samples + i, sizeof bits);
+            valid[i] &= (bits & 0x7ff0000000000000u) != 0x7ff0000000000000u;
+        }
+}
+
+static void count_pixels(const struct validity *v, const uint16_t *hits, const uint8_t *valid, size_t first,
+                         size_t counted, struct validity_count *count)
+{
+    uint64_t sum = 0, partly = 0;
+    for (size_t i = first; i < first + counted; i++) {
+        sum += valid[i];
+        partly += hits[i] > 0 && hits[i] < v->B;
+    }
+    count->valid += sum;
+    count->invalid += counted - sum;
+    count->partly_nodata += partly;
 }
 
 void validity_mark(const struct validity *v, enum sample_type type, const void *samples, size_t stride, size_t columns,
@@ -120,16 +136,15 @@ void validity_mark(const struct validity *v, enum sample_type type, const void *
 {
     memset(nodata_bands, 0, columns * sizeof *nodata_bands);
     memset(valid, 1, columns);
-    for (int b = 0; b < v->B; b++)
-        mark_band(type, (const char *)samples + (size_t)b * stride * sample_size(type), columns, v->has_nodata[b],
-                  v->nodata[b], nodata_bands, valid);
-    for (size_t i = 0; i < columns; i++) {
-        bool nodata = v->all ? nodata_bands[i] == v->B : nodata_bands[i] > 0;
-        valid[i] = valid[i] && !nodata && (mask == NULL || mask[i] != 0);
+    for (int b = 0; b < v->B; b++) {
+        const char *band = (const char *)samples + (size_t)b * stride * sample_size(type);
+        clear_not_finite(type, band, columns, valid);
+        if (v->has_nodata[b])
+            count_nodata(type, band, columns, v->nodata[b], nodata_bands);
     }
-    for (size_t i = first; count != NULL && i < first + counted; i++) {
-        count->valid += valid[i];
-        count->invalid += !valid[i];
-        count->partly_nodata += nodata_bands[i] > 0 && nodata_bands[i] < v->B;
-    }
+    int enough = v->all ? v->B : 1; /* so many bands of nodata make a pixel invalid */
+    for (size_t i = 0; i < columns; i++)
+        valid[i] = valid[i] && (mask == NULL || mask[i] != 0) && nodata_bands[i] < enough;
+    if (count != NULL)
+        count_pixels(v, nodata_bands, valid, first, counted, count);
 }

@@ -1,0 +1,83 @@
+#include "scene/cube_internal.h"
+#include "scene/gdal_setup.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int CPL_STDCALL go_on(double fraction, const char *message, void *cancel)
+{
+    (void)fraction;
+    (void)message;
+    return cancel == NULL || !atomic_load((const atomic_bool *)cancel);
+}
+
+static bool is_canceled(const atomic_bool *cancel)
+{
+    return cancel != NULL && atomic_load(cancel);
+}
+
+/* A file can end early, or its compressed data be damaged, without anybody knowing before it is read. */
+static int blame(int line, int lines, const atomic_bool *cancel, struct err *e)
+{
+    if (is_canceled(cancel))
+        return err_set(e, ERR_CANCELED, "canceled");
+    if (gdal_trouble_blame() == ERR_NOMEM)
+        return err_nomem(e);
+    return err_set(e, ERR_INPUT, "the file is truncated or damaged: lines %d to %d of the scene cannot be read", line,
+                   line + lines - 1);
+}
+
+static GDALRasterIOExtraArg watching(const atomic_bool *cancel)
+{
+    GDALRasterIOExtraArg extra;
+    INIT_RASTERIO_EXTRA_ARG(extra);
+    extra.pfnProgress = go_on;
+    extra.pProgressData = (void *)(uintptr_t)cancel;
+    return extra;
+}
+
+/* One line of signed bytes that came as 0..255. */
+static void restore_sign(int16_t *samples, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        samples[i] = (int8_t)samples[i];
+}
+
+static int read_mask(struct cube *c, int column, int line, int columns, int lines, uint8_t *mask, size_t stride,
+                     const atomic_bool *cancel, struct err *e)
+{
+    GDALRasterIOExtraArg extra = watching(cancel);
+    if (c->mask != NULL && (GDALRasterIOEx(c->mask, GF_Read, column, line, columns, lines, mask, columns, lines,
+                                           GDT_Byte, 1, (GSpacing)stride, &extra) != CE_None ||
+                            gdal_trouble()->failures > 0))
+        return blame(line, lines, cancel, e);
+    for (int k = 0; k < lines; k++) {
+        uint8_t *row = mask + (size_t)k * stride;
+        for (int i = 0; i < columns; i++)
+            row[i] = c->mask == NULL || row[i] != 0 ? 255 : 0;
+    }
+    return 0;
+}
+
+int cube_read(struct cube *c, const int *picked, int B, int column, int line, int columns, int lines, void *samples,
+              size_t stride, uint8_t *mask, size_t mask_stride, const atomic_bool *cancel, struct err *e)
+{
+    assert(B > 0 && columns > 0 && lines > 0 && column >= 0 && line >= 0 && columns <= c->d.columns - column &&
+           lines <= c->d.lines - line && stride >= (size_t)columns);
+    GSpacing size = (GSpacing)sample_size(c->d.type), band = size * (GSpacing)stride;
+    int *list = malloc((size_t)B * sizeof *list);
+    if (list == NULL)
+        return err_nomem(e);
+    for (int i = 0; i < B; i++)
+        list[i] = picked[i] + 1;
+    GDALRasterIOExtraArg extra = watching(cancel);
+    gdal_trouble_forget();
+    CPLErr result = GDALDatasetRasterIOEx(c->dataset, GF_Read, column, line, columns, lines, samples, columns, lines,
+                                          c->sample, B, list, size, band * B, band, &extra);
+    free(list);
+    if (result != CE_None || gdal_trouble()->failures > 0 || is_canceled(cancel))
+        return blame(line, lines, cancel, e);
+    for (size_t row = 0; c->signed_bytes && row < (size_t)lines * (size_t)B; row++)
+        restore_sign((int16_t *)samples + row * stride, (size_t)columns);
+    return mask == NULL ? 0 : read_mask(c, column, line, columns, lines, mask, mask_stride, cancel, e);
+}
