@@ -1,0 +1,322 @@
+/* fast.c - the CPU engine: its vtable, its threads, and how a run is cut into pieces for them.
+ *
+ * A run is a list of pieces, each some columns and lines of one block; threads take them from a counter until none is
+ * left, so that none idles while there is work. Blocks are cut into strips as broad as the working memory is laid out
+ * for, and strips into segments of lines only when there would be too few pieces for the threads: the lines above and
+ * below a segment are computed twice.
+ */
+#include "cpu/cores.h"
+#include "cpu/cpu.h"
+#include "cpu/decide.h"
+#include "cpu/isa.h"
+#include "cpu/pack.h"
+#include "cpu/pool.h"
+#include "cpu/strip.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MOST_THREADS = 1024,
+    MOST_BANDS = 4096, /* of a map: its scratch is allocated before one is known */
+    BATCH_PIXELS_A_THREAD = 4096,
+    PIECES_A_THREAD = 4,
+    LEAST_LINES = 8, /* of a segment: with fewer, its halo is most of the work */
+    ALIGNMENT = 64,
+};
+
+/* Working memory of a thread for one network: beyond this, strips are narrowed. The part that a patch reads is P rows
+ * of its columns; it should lie in the thread's share of the last cache. */
+static const size_t WORK_BYTES = 24u << 20;
+
+struct worker {
+    float *memory; /* engine->work_floats */
+    void *map_scratch;
+    const struct engine_model *placed; /* what memory is laid out for; NULL: nothing */
+    struct work work;
+};
+
+struct engine_model {
+    struct packed packed;
+    size_t strip_columns, work_floats;
+};
+
+/* A run, while it lasts. */
+struct job {
+    struct engine_task *tasks;
+    size_t count;
+    size_t segments; /* wanted of each strip */
+    atomic_size_t next;
+};
+
+struct engine {
+    const struct kernels *kernels;
+    struct pool *pool;
+    int threads;
+    struct worker *workers; /* (threads) */
+    size_t work_floats;
+    uint64_t packed_bytes, memory; /* held; allowed, 0: as much as it takes */
+    struct job job;
+};
+
+static void cpu_name(char *out, size_t size)
+{
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    snprintf(out, size, "CPU");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        const char *value = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || value == NULL)
+            continue;
+        value += 1 + strspn(value + 1, " \t");
+        snprintf(out, size, "%.*s", (int)strcspn(value, "\n"), value);
+        break;
+    }
+    if (f != NULL)
+        fclose(f);
+}
+
+static void device_name(char *out, size_t size, int threads, const char *isa)
+{
+    char name[64];
+    cpu_name(name, sizeof name);
+    snprintf(out, size, "%s, %d thread%s, %s", name, threads, threads == 1 ? "" : "s", isa);
+}
+
+static int fast_probe(struct engine_device *out, size_t *count, struct err *e)
+{
+    const struct kernels *k;
+    if (isa_select(NULL, &k, e) != 0)
+        return err_set(e, ERR_DEVICE, "this build has no kernels for this processor");
+    if (*count > 0) {
+        *out = (struct engine_device){0};
+        device_name(out->name, sizeof out->name, cores_available(), k->isa);
+    }
+    *count = 1;
+    return 0;
+}
+
+static void fast_close(struct engine *x)
+{
+    if (x == NULL)
+        return;
+    pool_close(x->pool);
+    for (int t = 0; x->workers != NULL && t < x->threads; t++) {
+        free(x->workers[t].memory);
+        free(x->workers[t].map_scratch);
+    }
+    free(x->workers);
+    free(x);
+}
+
+static size_t map_scratch_bytes(void)
+{
+    return affine_map_scratch(&(struct affine_map){.B = MOST_BANDS, .K = MOST_BANDS});
+}
+
+static int fast_open(struct engine **out, const struct engine_options *o, struct err *e)
+{
+    const struct kernels *k;
+    *out = NULL;
+    if (o->precision != PRECISION_FP32)
+        return err_set(e, ERR_REQUEST, "the CPU engine computes in fp32 only, not in %s", precision_name(o->precision));
+    if (o->threads < 0 || o->threads > MOST_THREADS)
+        return err_set(e, ERR_REQUEST, "threads must be 1 to %d, or 0 for as many as there are processors",
+                       MOST_THREADS);
+    if (isa_select(o->isa, &k, e) != 0)
+        return -1;
+    struct engine *x = calloc(1, sizeof *x);
+    if (x == NULL)
+        return err_nomem(e);
+    x->kernels = k;
+    x->memory = o->memory;
+    x->threads = o->threads > 0 ? o->threads : cores_available();
+    x->workers = calloc((size_t)x->threads, sizeof *x->workers);
+    if (x->workers == NULL)
+        goto no_memory;
+    for (int t = 0; t < x->threads; t++)
+        if ((x->workers[t].map_scratch = malloc(map_scratch_bytes())) == NULL)
+            goto no_memory;
+    if (pool_open(&x->pool, x->threads, e) != 0) {
+        fast_close(x);
+        return -1;
+    }
+    *out = x;
+    return 0;
+no_memory:
+    fast_close(x);
+    return err_nomem(e);
+}
+
+/* Makes every thread's memory at least so large; on failure it stays as it was. */
+static int grow(struct engine *x, size_t floats, struct err *e)
+{
+    int t = 0;
+    if (floats <= x->work_floats)
+        return 0;
+    float **fresh = calloc((size_t)x->threads, sizeof *fresh);
+    for (; fresh != NULL && t < x->threads; t++)
+        if ((fresh[t] = aligned_alloc(ALIGNMENT, floats * sizeof(float))) == NULL)
+            break;
+    if (fresh == NULL || t < x->threads) {
+        while (t-- > 0)
+            free(fresh[t]);
+        free(fresh);
+        return err_nomem(e);
+    }
+    for (t = 0; t < x->threads; t++) {
+        free(x->workers[t].memory);
+        x->workers[t].memory = fresh[t];
+        x->workers[t].placed = NULL;
+    }
+    free(fresh);
+    x->work_floats = floats;
+    return 0;
+}
+
+/* The broadest strip whose working memory is within `bytes`; 1 if none is. */
+static size_t choose_columns(const struct packed *m, size_t bytes)
+{
+    size_t columns = WORK_MOST_COLUMNS;
+    while (columns > 1 && work_size(m, columns) * sizeof(float) > bytes)
+        columns--;
+    return columns;
+}
+
+static void fast_unload(struct engine *x, struct engine_model *m)
+{
+    if (m == NULL)
+        return;
+    for (int t = 0; t < x->threads; t++)
+        if (x->workers[t].placed == m)
+            x->workers[t].placed = NULL; /* another model may get this address */
+    x->packed_bytes -= m->packed.bytes;
+    pack_release(&m->packed);
+    free(m);
+}
+
+static int fast_load(struct engine *x, const struct network *n, struct engine_model **out, struct err *e)
+{
+    *out = NULL;
+    struct engine_model *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return err_nomem(e);
+    if (pack_network(&m->packed, n, x->kernels, e) != 0) {
+        free(m);
+        return -1;
+    }
+    x->packed_bytes += m->packed.bytes;
+    size_t each = WORK_BYTES;
+    if (x->memory > 0) {
+        uint64_t left = x->memory > x->packed_bytes ? x->memory - x->packed_bytes : 0;
+        each = left / (uint64_t)x->threads < each ? (size_t)(left / (uint64_t)x->threads) : each;
+    }
+    m->strip_columns = choose_columns(&m->packed, each);
+    m->work_floats = work_size(&m->packed, m->strip_columns);
+    if (x->memory > 0 && m->work_floats * sizeof(float) > each) {
+        err_set(e, ERR_NOMEM,
+                "the model needs %zu MB of working memory in each of %d threads; more memory or fewer threads",
+                (m->work_floats * sizeof(float) >> 20) + 1, x->threads);
+        fast_unload(x, m);
+        return -1;
+    }
+    if (grow(x, m->work_floats, e) != 0) {
+        fast_unload(x, m);
+        return -1;
+    }
+    *out = m;
+    return 0;
+}
+
+/* How a block is cut: strips x segments pieces. */
+struct cut {
+    size_t strips, segments;
+};
+
+static struct cut cut_of(const struct job *j, const struct engine_task *t)
+{
+    size_t columns = (size_t)t->block->columns, lines = (size_t)t->block->lines, wide = t->model->strip_columns;
+    size_t most = lines / LEAST_LINES > 1 ? lines / LEAST_LINES : 1;
+    return (struct cut){(columns + wide - 1) / wide, j->segments < most ? j->segments : most};
+}
+
+/* Part `index` of n things cut into `parts`, as equal as can be. */
+static void part(int n, size_t parts, size_t index, int *first, int *count)
+{
+    *first = (int)((size_t)n * index / parts);
+    *count = (int)((size_t)n * (index + 1) / parts) - *first;
+}
+
+static void run_piece(struct worker *w, const struct engine_task *t, struct cut cut, size_t index)
+{
+    struct strip s = {
+        .m = &t->model->packed, .w = &w->work, .map_scratch = w->map_scratch, .b = t->block, .canceled = t->canceled};
+    part(t->block->columns, cut.strips, index % cut.strips, &s.column, &s.columns);
+    part(t->block->lines, cut.segments, index / cut.strips, &s.line, &s.lines);
+    if (w->placed != t->model) {
+        memset(w->memory, 0, t->model->work_floats * sizeof *w->memory);
+        work_place(&w->work, &t->model->packed, t->model->strip_columns, w->memory);
+        w->placed = t->model;
+    }
+    strip_run(&s);
+}
+
+static void run_pieces(void *argument, int thread)
+{
+    struct engine *x = argument;
+    struct job *j = &x->job;
+    size_t piece, begin = 0, task = 0;
+    while (piece = atomic_fetch_add(&j->next, 1), task < j->count) {
+        for (; task < j->count; task++) { /* pieces come in ascending order: go on from the last one's task */
+            struct cut cut = cut_of(j, &j->tasks[task]);
+            if (piece < begin + cut.strips * cut.segments) {
+                run_piece(&x->workers[thread], &j->tasks[task], cut, piece - begin);
+                break;
+            }
+            begin += cut.strips * cut.segments;
+        }
+    }
+}
+
+static int fast_run(struct engine *x, struct engine_task *tasks, size_t count, struct err *e)
+{
+    size_t strips = 0, wanted = PIECES_A_THREAD * (size_t)x->threads;
+    x->job.tasks = tasks;
+    x->job.count = count;
+    x->job.segments = 1;
+    for (size_t i = 0; i < count; i++) {
+        const struct block *b = tasks[i].block;
+        const struct network *n = &tasks[i].model->packed.n;
+        assert(b->halo == n->P / 2 && b->N == n->N && b->B == b->map->B && b->map->K == n->K);
+        (void)n;
+        if (affine_map_scratch(b->map) > map_scratch_bytes())
+            return err_set(e, ERR_DEVICE, "the CPU engine takes %d bands at most, not %d", MOST_BANDS, b->map->B);
+        strips += cut_of(&x->job, &tasks[i]).strips;
+    }
+    if (strips > 0 && strips < wanted)
+        x->job.segments = (wanted + strips - 1) / strips;
+    atomic_store(&x->job.next, 0);
+    pool_run(x->pool, run_pieces, x);
+    return 0;
+}
+
+static void fast_describe(const struct engine *x, struct engine_info *out)
+{
+    *out = (struct engine_info){.backend = "cpu", .threads = x->threads, .precision = PRECISION_FP32};
+    device_name(out->device, sizeof out->device, x->threads, x->kernels->isa);
+    snprintf(out->isa, sizeof out->isa, "%s", x->kernels->isa);
+    out->batch_pixels = (size_t)x->threads * BATCH_PIXELS_A_THREAD;
+    out->memory = x->packed_bytes + (uint64_t)x->threads * (x->work_floats * sizeof(float) + map_scratch_bytes());
+}
+
+const struct engine_backend cpu_engine = {
+    .name = "cpu",
+    .probe = fast_probe,
+    .open = fast_open,
+    .load = fast_load,
+    .run = fast_run,
+    .describe = fast_describe,
+    .unload = fast_unload,
+    .close = fast_close,
+};
