@@ -28,18 +28,18 @@ static int open_one(const struct engine_backend *b, const struct engine_options 
 static int open_any(const struct engine_backend *const *backends, const struct engine_options *o,
                     struct scheduler_engine *engines, size_t *count, struct err *e)
 {
-    err_set(e, ERR_DEVICE, "this build has no engine");
+    struct err why = {.code = ERR_DEVICE, .message = "this build has no engine"};
     for (; *backends != NULL; backends++) {
         struct engine_device devices[SELECT_MOST];
         size_t found = SELECT_MOST;
-        if ((*backends)->probe(devices, &found, e) != 0 || found == 0)
+        if ((*backends)->probe(devices, &found, &why) != 0 || found == 0)
             continue;
         for (size_t i = 0; i < found && i < SELECT_MOST; i++)
             if (open_one(*backends, o, (int)i, engines, count, e) != 0)
                 return -1;
         return 0;
     }
-    return -1;
+    return err_set(e, why.code, "%s", why.message);
 }
 
 /* "0,1" -> one engine each. */
