@@ -56,7 +56,8 @@ def test_label_map_has_colours_names_and_provenance(tmp_path):
         colours = found.colormap(1)
     for one in classes:
         assert colours[one["id"]][:3] == tuple(int(one["color"][i:i + 2], 16) for i in (1, 3, 5))
-    names = gdal.Open(str(tmp_path / "o.tif")).GetRasterBand(1).GetCategoryNames()
+    dataset = gdal.Open(str(tmp_path / "o.tif"))
+    names = dataset.GetRasterBand(1).GetCategoryNames()
     assert names[0] == "unclassified" and [names[one["id"]] for one in classes] == [one["name"] for one in classes]
     assert (tmp_path / "o.tif.aux.xml").exists()
     tags = about["metadata"][""]
