@@ -1,78 +1,62 @@
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/scheduler_internal.h"
+#include <math.h>
 
-/* What a job's turn adds to what it is owed, in pixels: small, so that shares are even from batch to batch. */
-enum { QUANTUM = 256 };
+/* After a failed run an engine pauses, longer each time: a dead device among several fails blocks faster than the
+ * others classify them, and would else drain the whole queue. It is tried again for ever; whether to give up is for
+ * whoever watches scheduler_stats. */
+static const double PAUSE_FIRST = 0.05, PAUSE_MOST = 5;
 
-static long pixels_of(const struct block *b)
-{
-    return (long)b->lines * b->columns;
-}
-
-static struct entry *next_queued(struct scheduler_job *j)
-{
-    return j->started == j->sent ? NULL : &j->ring[j->started % j->capacity];
-}
-
-static void start(struct feeder *f, struct scheduler_job *j, struct entry *entry, size_t *count, double now)
-{
-    scheduler_job_account(j, now);
-    entry->state = ENTRY_RUNNING;
-    j->started++;
-    j->running++;
-    f->jobs[*count] = j;
-    f->tasks[*count] = (struct engine_task){.model = f->scheduler->models[j->model].handles[f - f->scheduler->feeders],
-                                            .block = entry->block,
-                                            .canceled = &j->canceled};
-    ++*count;
-}
-
-/* Deficit round robin (Shreedhar and Varghese, 1996): goes round the jobs, each turn adding a quantum to what the job
- * is owed, and takes the blocks that this pays for, until the engine's batch is full or nothing waits. A batch holds
- * one block at least. */
-static size_t gather(struct feeder *f, double now)
+/* lock held. Waits until there may be something to run. */
+static void wait_for_work(struct feeder *f, double now)
 {
     struct scheduler *s = f->scheduler;
-    long room = (long)f->info.batch_pixels;
-    size_t count = 0;
-    int idle = 0; /* turns in a row in which a job had nothing waiting */
-    while (s->cursor != NULL && idle < s->job_count && count < f->room) {
-        struct scheduler_job *j = s->cursor;
-        struct entry *entry = scheduler_job_is_dead(j, now) ? NULL : next_queued(j);
-        idle = entry == NULL ? idle + 1 : 0;
-        j->deficit = entry == NULL ? 0 : j->deficit + QUANTUM;
-        while (entry != NULL && pixels_of(entry->block) <= j->deficit && count < f->room) {
-            long pixels = pixels_of(entry->block);
-            if (count > 0 && pixels > room)
-                return count; /* the turn stays this job's */
-            start(f, j, entry, &count, now);
-            j->deficit -= pixels;
-            room -= pixels;
-            entry = next_queued(j);
-        }
-        s->cursor = j->next;
+    if (now >= f->resume) {
+        pthread_cond_wait(&s->work, &s->lock);
+        return;
+    }
+    double whole = floor(f->resume);
+    struct timespec until = {(time_t)whole, (long)((f->resume - whole) * 1e9)};
+    pthread_cond_timedwait(&s->work, &s->lock, &until);
+}
+
+/* lock held. The next batch, as tasks. */
+static size_t next_batch(struct feeder *f)
+{
+    struct scheduler *s = f->scheduler;
+    size_t count = queue_pick(&s->queue, f->info.batch_pixels, s->batch_most, f->picks);
+    for (size_t i = 0; i < count; i++) {
+        struct scheduler_job *j = f->picks[i].job;
+        f->tasks[i] =
+            (struct engine_task){s->models[j->model].on[f->index], j->slots[f->picks[i].slot].block, &j->canceled};
     }
     return count;
 }
 
-static void finish(struct feeder *f, size_t count, int failed, const struct err *why, double now)
+/* lock held. Hands the blocks of a run back; `failure` is NULL after a good one. */
+static void batch_done(struct feeder *f, size_t count, const struct err *failure)
 {
     struct scheduler *s = f->scheduler;
-    s->batches++;
-    s->failures += failed != 0;
-    s->last_success = failed != 0 ? s->last_success : now;
+    uint64_t pixels = 0;
     for (size_t i = 0; i < count; i++) {
-        struct scheduler_job *j = f->jobs[i];
-        scheduler_job_account(j, now);
-        for (uint64_t k = j->taken; k < j->started; k++)
-            if (j->ring[k % j->capacity].block == f->tasks[i].block)
-                j->ring[k % j->capacity].state = ENTRY_DONE;
-        j->running--;
-        if (failed == 0)
-            s->pixels += (uint64_t)pixels_of(f->tasks[i].block);
-        else if (j->failure.code == ERR_NONE)
-            j->failure = *why;
-        pthread_cond_signal(&j->done);
+        const struct scheduler_pick *p = &f->picks[i];
+        const struct block *b = p->job->slots[p->slot].block;
+        if (failure != NULL)
+            queue_end(&s->queue, p->job, failure);
+        else if (p->job->end.code == ERR_NONE)
+            pixels += (uint64_t)b->lines * (uint64_t)b->columns;
+        queue_return(&s->queue, p);
+    }
+    s->batches++;
+    s->pixels += pixels;
+    if (failure != NULL) {
+        s->runs_failed++;
+        f->resume = clock_now() + fmin(ldexp(PAUSE_FIRST, f->failures), PAUSE_MOST);
+        f->failures += f->failures < 16;
+    } else if (pixels > 0) { /* a run of canceled blocks alone proves nothing */
+        f->failures = 0;
+        s->last_success = clock_now();
     }
 }
 
@@ -81,19 +65,26 @@ void *scheduler_feed(void *arg)
     struct feeder *f = arg;
     struct scheduler *s = f->scheduler;
     pthread_mutex_lock(&s->lock);
-    while (!s->closing) {
-        size_t count = f->busy ? 0 : gather(f, clock_now());
+    while (!s->stopping) {
+        double now = clock_now();
+        size_t count = f->reserved || now < f->resume ? 0 : next_batch(f);
         if (count == 0) {
-            pthread_cond_wait(&s->work, &s->lock);
+            wait_for_work(f, now);
             continue;
         }
-        struct err why = {0};
         f->busy = true;
         pthread_mutex_unlock(&s->lock);
-        int failed = f->engine.backend->run(f->engine.engine, f->tasks, count, &why);
+        struct err why = {0};
+        int failed = f->backend->run(f->engine, f->tasks, count, &why);
+        if (failed) {
+            log_event(LOG_ERROR, "an engine failed", LOG_STR("engine", f->backend->name),
+                      LOG_INT("number", (long long)f->index), LOG_STR("reason", why.message));
+            err_prefix(&why, "the engine failed");
+            why.code = ERR_DEVICE;
+        }
         pthread_mutex_lock(&s->lock);
         f->busy = false;
-        finish(f, count, failed, &why, clock_now());
+        batch_done(f, count, failed ? &why : NULL);
         pthread_cond_broadcast(&s->idle);
     }
     pthread_mutex_unlock(&s->lock);

@@ -180,13 +180,18 @@ static void summarize_bands(struct cube_description *d)
     d->has_wavelengths = plain > 0 && known == plain;
 }
 
-/* GMF_NODATA: a mask that GDAL derives from NODATA_VALUES is nodata, and validity.h decides about that. */
+/* GDAL takes an alpha band for the mask of 2 or 4 bands alone; a warped cube has it behind hundreds. GMF_NODATA: a mask
+ * that GDAL derives from NODATA_VALUES is nodata, and validity.h decides about that. */
 static void find_mask(struct cube *c)
 {
     GDALRasterBandH first = GDALGetRasterBand(c->dataset, 1);
     int flags = GDALGetMaskFlags(first);
-    c->d.has_mask = (flags & (GMF_PER_DATASET | GMF_ALPHA)) != 0 && (flags & GMF_NODATA) == 0;
-    c->mask = c->d.has_mask ? GDALGetMaskBand(first) : NULL;
+    if ((flags & GMF_PER_DATASET) != 0 && (flags & (GMF_NODATA | GMF_ALPHA)) == 0)
+        c->mask = GDALGetMaskBand(first);
+    for (int i = 0; i < c->d.bands && c->mask == NULL; i++)
+        if (c->band[i].alpha)
+            c->mask = GDALGetRasterBand(c->dataset, i + 1);
+    c->d.has_mask = c->mask != NULL;
 }
 
 static int fill_place(struct cube *c, struct err *e)

@@ -1,6 +1,7 @@
 /* main.c - the program: names the engines, hands over to a subcommand. */
 #include "cli/cli.h"
 #include "cpu/cpu.h"
+#include "server/server.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,20 @@ static const struct engine_backend *const engines[] = {&cpu_engine, &cpu_plain_e
 static int classify(int argc, char **argv)
 {
     return cli_classify(argc, argv, engines);
+}
+
+static int serve(int argc, char **argv)
+{
+    struct server_settings settings = {0};
+    struct err e = {0};
+    if (server_settings_load(&settings, argc, argv, &e) == 0) {
+        if (settings.help)
+            option_help(&server_options, stdout);
+        else
+            server_run(&settings, engines, &e);
+    }
+    server_settings_release(&settings);
+    return e.code == ERR_NONE ? 0 : cli_fail("serve", &e);
 }
 
 static int bench(int argc, char **argv)
@@ -27,6 +42,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } subcommands[] = {
+    {"serve", serve, "answer requests over HTTP"},
     {"classify", classify, "classify a cube on disk"},
     {"inspect", cli_inspect, "say what is in a cube or a package, and whether they fit"},
     {"bench", bench, "measure the engine alone"},

@@ -1,0 +1,181 @@
+#include "server/monitor.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/request.h"
+#include "server/service.h"
+#include "server/work.h"
+#include "server/workers.h"
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { TICK_MS = 100 };
+static const double sample_every = 1; /* seconds between two looks at the bytes of one connection */
+
+struct monitor {
+    struct service *service;
+    pthread_t thread;
+    atomic_bool stop, close_idle, end_held;
+};
+
+/* A body that stalls is told so. libmicrohttpd refuses an answer in mid-body, and sends nothing itself at this moment:
+ * so the few bytes are put on the wire here. By connections.lock. */
+static void tell_stalled(const struct connection *c)
+{
+    static const char body[] =
+        "{\"type\":\"urn:spectrad:problem:timeout\",\"title\":\"Request timed out\",\"status\":408,"
+        "\"detail\":\"the body stalled; send it again, faster\",\"code\":\"timeout\"}";
+    char text[512];
+    int n = snprintf(text, sizeof text,
+                     "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\n"
+                     "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                     sizeof body - 1, body);
+    (void)send(c->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* libmicrohttpd sees the end of the connection, and closes it. By connections.lock. */
+static void cut(struct connections *cs, struct connection *c, int status, const char *why)
+{
+    if (status == 408)
+        tell_stalled(c);
+    cs->count[c->phase]--;
+    cs->count[CONNECTION_CUT]++;
+    c->phase = CONNECTION_CUT;
+    c->cut_status = status;
+    shutdown(c->fd, SHUT_RDWR);
+    log_event(LOG_DEBUG, "connection cut", LOG_STR("reason", why));
+}
+
+/* True if fewer bytes than min-rate passed since the window began; begins another one when it is over. bytes 0: not
+ * known. */
+static bool too_slow(struct connection *c, uint64_t bytes, const struct server_settings *s, double now)
+{
+    double passed = now - c->window_start;
+    if (passed < s->header_timeout)
+        return false;
+    bool slow =
+        (c->phase == CONNECTION_BODY || bytes > 0) && (double)(bytes - c->window_bytes) < (double)s->min_rate * passed;
+    c->window_start = now;
+    c->window_bytes = bytes;
+    return slow;
+}
+
+/* A kept-alive connection on which the next request has begun counts as one that waits for headers. */
+static void look_at_idle(const struct monitor *m, struct connections *cs, struct connection *c, double now)
+{
+    const struct server_settings *s = m->service->settings;
+    if (now - c->since > s->idle_timeout || atomic_load(&m->close_idle)) {
+        cut(cs, c, 0, "idle");
+    } else if (now - c->window_start >= sample_every) {
+        c->window_start = now;
+        if (connection_bytes_received(c) == c->window_bytes)
+            return;
+        cs->count[CONNECTION_IDLE]--;
+        cs->count[CONNECTION_HEADERS]++;
+        c->phase = CONNECTION_HEADERS;
+        c->since = now;
+    }
+}
+
+/* A client that shut its sending side is gone too: there is no telling the two apart. */
+static bool client_left(const struct connection *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* Asks a held request to end; one that still waits for a worker is put on *withdrawn. */
+static void look_at_held(const struct monitor *m, struct connection *c, double now, struct request **withdrawn)
+{
+    struct request *r = c->request;
+    if (client_left(c))
+        request_cancel(r, ERR_CANCELED);
+    else if (r->deadline != 0 && now > r->deadline)
+        request_cancel(r, ERR_DEADLINE);
+    else if (atomic_load(&m->end_held))
+        request_cancel(r, ERR_UNAVAILABLE);
+    else
+        return;
+    if (workers_withdraw(m->service->workers, r)) {
+        r->next = *withdrawn;
+        *withdrawn = r;
+    }
+}
+
+static void look(const struct monitor *m)
+{
+    struct connections *cs = &m->service->connections;
+    const struct server_settings *s = m->service->settings;
+    struct request *withdrawn = NULL;
+    double now = clock_now();
+    pthread_mutex_lock(&cs->lock);
+    for (struct connection *c = cs->first; c != NULL; c = c->next) {
+        if (c->phase == CONNECTION_HEADERS && now - c->since > s->header_timeout)
+            cut(cs, c, 0, "slow headers");
+        else if (c->phase == CONNECTION_BODY && too_slow(c, atomic_load(&c->received), s, now))
+            cut(cs, c, 408, "slow body");
+        else if (c->phase == CONNECTION_ANSWER && now - c->window_start >= s->header_timeout &&
+                 too_slow(c, connection_bytes_acked(c), s, now))
+            cut(cs, c, 0, "slow reader");
+        else if (c->phase == CONNECTION_HELD)
+            look_at_held(m, c, now, &withdrawn);
+        else if (c->phase == CONNECTION_IDLE)
+            look_at_idle(m, cs, c, now);
+    }
+    pthread_mutex_unlock(&cs->lock);
+    while (withdrawn != NULL) {
+        struct request *r = withdrawn;
+        withdrawn = r->next;
+        work_abandon(r);
+    }
+}
+
+static void *watch(void *arg)
+{
+    const struct monitor *m = arg;
+    const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
+    while (!atomic_load(&m->stop)) {
+        look(m);
+        nanosleep(&tick, NULL);
+    }
+    return NULL;
+}
+
+int monitor_open(struct monitor **out, struct service *s, struct err *e)
+{
+    struct monitor *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return err_nomem(e);
+    m->service = s;
+    int why = pthread_create(&m->thread, NULL, watch, m);
+    if (why != 0) {
+        free(m);
+        return err_set(e, ERR_IO, "cannot start the monitor: %s", strerror(why));
+    }
+    *out = m;
+    return 0;
+}
+
+void monitor_close(struct monitor *m)
+{
+    if (m == NULL)
+        return;
+    atomic_store(&m->stop, true);
+    pthread_join(m->thread, NULL);
+    free(m);
+}
+
+void monitor_close_idle(struct monitor *m)
+{
+    atomic_store(&m->close_idle, true);
+}
+
+void monitor_end_held(struct monitor *m)
+{
+    atomic_store(&m->end_held, true);
+}

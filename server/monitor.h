@@ -1,0 +1,20 @@
+/* monitor.h - one thread that ends what clients would let hang: slow headers, stalled bodies, answers nobody reads,
+ * requests whose client has left or whose deadline has passed.
+ *
+ * Threading: monitor_open and monitor_close by one thread. Lock order: connections.h.
+ */
+#pragma once
+#include "base/err.h"
+
+struct monitor;
+struct service;
+
+/* Watches s->connections until monitor_close. Errors: ERR_NOMEM, ERR_IO. */
+int monitor_open(struct monitor **out, struct service *s, struct err *e);
+void monitor_close(struct monitor *m); /* accepts NULL */
+
+/* Shuts down idle kept-alive connections from now on, as soon as they are idle. */
+void monitor_close_idle(struct monitor *m);
+
+/* Ends every held request with ERR_UNAVAILABLE, now and from now on. */
+void monitor_end_held(struct monitor *m);
