@@ -117,9 +117,12 @@ static enum MHD_Result begin(struct MHD_Connection *c, struct request *r, const 
     atomic_store(&r->connection->received, 0);
     (void)MHD_get_connection_values_n(c, MHD_HEADER_KIND, collect, &headers);
     (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, collect, &arguments);
-    if (admission_decide(r, method, &headers, &arguments) == ADMISSION_ANSWER)
+    enum admission admission = admission_decide(r, method, &headers, &arguments);
+    /* An answer at this first call ends the connection in any case; at the next call it need not. */
+    if (admission == ADMISSION_ANSWER && r->answer.close)
         return send_answer(c, r);
-    connection_enter(&r->service->connections, r->connection, CONNECTION_BODY);
+    if (admission == ADMISSION_BODY)
+        connection_enter(&r->service->connections, r->connection, CONNECTION_BODY);
     return MHD_YES;
 }
 
@@ -135,16 +138,17 @@ static void take_body(struct request *r, const char *data, size_t length)
 static enum MHD_Result finish_body(struct MHD_Connection *c, struct request *r)
 {
     struct err e;
-    if (!r->failed && upload_finish(&r->upload, &e) != 0)
-        request_fail(r, &e);
     r->uploaded = clock_now();
-    if (!r->failed && !connection_hold(&r->service->connections, r->connection, r)) {
+    if (upload_finish(&r->upload, &e) != 0) {
+        request_fail(r, &e);
+        return send_answer(c, r);
+    }
+    if (!connection_hold(&r->service->connections, r->connection, r)) {
         request_cancel(r, ERR_UNAVAILABLE);
         request_canceled(r, &e);
         request_fail(r, &e);
-    }
-    if (r->failed)
         return send_answer(c, r);
+    }
     MHD_suspend_connection(c);
     workers_submit(r->service->workers, r);
     return MHD_YES;
@@ -166,7 +170,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *u
         *length = 0;
         return MHD_YES;
     }
-    if (r->uploaded == 0)
+    if (r->answer.status == 0)
         return finish_body(c, r);
     if (r->answer.status == 499)
         return MHD_NO; /* nobody listens */
