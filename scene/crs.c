@@ -39,7 +39,8 @@ OGRSpatialReferenceH crs_from_text(const char *text)
     return srs;
 }
 
-static char *code_text(OGRSpatialReferenceH srs)
+/* The authority's code of srs, if there is one that describes the same: a file may claim any. */
+static char *checked_code(OGRSpatialReferenceH srs)
 {
     static const char *const options[] = {"IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES", "CRITERION=EQUIVALENT", NULL};
     const char *authority = OSRGetAuthorityName(srs, NULL), *code = OSRGetAuthorityCode(srs, NULL);
@@ -50,9 +51,21 @@ static char *code_text(OGRSpatialReferenceH srs)
     OGRSpatialReferenceH again = crs_from_text(text);
     if (again == NULL)
         return NULL;
-    bool same = OSRIsSameEx(srs, again, options); /* a file may claim a code and describe something else */
+    bool same = OSRIsSameEx(srs, again, options);
     OSRRelease(again);
     return same ? strdup(text) : NULL;
+}
+
+/* A header that says "UTM, 11, North, WGS-84" means a code without naming it. */
+static char *code_text(OGRSpatialReferenceH srs)
+{
+    if (OSRGetAuthorityCode(srs, NULL) != NULL)
+        return checked_code(srs);
+    OGRSpatialReferenceH copy = OSRClone(srs);
+    char *text = copy != NULL && OSRAutoIdentifyEPSG(copy) == OGRERR_NONE ? checked_code(copy) : NULL;
+    if (copy != NULL)
+        OSRRelease(copy);
+    return text;
 }
 
 char *crs_text(OGRSpatialReferenceH srs)

@@ -1,6 +1,7 @@
 #include "scene/cube_internal.h"
 #include "scene/gdal_setup.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,13 +17,21 @@ static bool is_canceled(const atomic_bool *cancel)
     return cancel != NULL && atomic_load(cancel);
 }
 
-/* A file can end early, or its compressed data be damaged, without anybody knowing before it is read. */
-static int blame(int line, int lines, const atomic_bool *cancel, struct err *e)
+static bool has_failed(const struct cube *c, CPLErr result)
 {
+    return result != CE_None || gdal_trouble()->failures > 0 || gdal_source_failure(c->source) != 0;
+}
+
+/* A file can end early, or its compressed data be damaged, without anybody knowing before it is read. */
+static int blame(const struct cube *c, int line, int lines, const atomic_bool *cancel, struct err *e)
+{
+    int failure = gdal_source_failure(c->source);
     if (is_canceled(cancel))
         return err_set(e, ERR_CANCELED, "canceled");
     if (gdal_trouble_blame() == ERR_NOMEM)
         return err_nomem(e);
+    if (failure != 0 && failure != ENODATA)
+        return err_set(e, ERR_IO, "the cube cannot be read: %s", strerror(failure));
     return err_set(e, ERR_INPUT, "the file is truncated or damaged: lines %d to %d of the scene cannot be read", line,
                    line + lines - 1);
 }
@@ -47,10 +56,12 @@ static int read_mask(struct cube *c, int column, int line, int columns, int line
                      const atomic_bool *cancel, struct err *e)
 {
     GDALRasterIOExtraArg extra = watching(cancel);
-    if (c->mask != NULL && (GDALRasterIOEx(c->mask, GF_Read, column, line, columns, lines, mask, columns, lines,
-                                           GDT_Byte, 1, (GSpacing)stride, &extra) != CE_None ||
-                            gdal_trouble()->failures > 0))
-        return blame(line, lines, cancel, e);
+    if (c->mask != NULL) {
+        CPLErr result = GDALRasterIOEx(c->mask, GF_Read, column, line, columns, lines, mask, columns, lines, GDT_Byte,
+                                       1, (GSpacing)stride, &extra);
+        if (has_failed(c, result))
+            return blame(c, line, lines, cancel, e);
+    }
     for (int k = 0; k < lines; k++) {
         uint8_t *row = mask + (size_t)k * stride;
         for (int i = 0; i < columns; i++)
@@ -75,8 +86,8 @@ int cube_read(struct cube *c, const int *picked, int B, int column, int line, in
     CPLErr result = GDALDatasetRasterIOEx(c->dataset, GF_Read, column, line, columns, lines, samples, columns, lines,
                                           c->sample, B, list, size, band * B, band, &extra);
     free(list);
-    if (result != CE_None || gdal_trouble()->failures > 0 || is_canceled(cancel))
-        return blame(line, lines, cancel, e);
+    if (has_failed(c, result) || is_canceled(cancel))
+        return blame(c, line, lines, cancel, e);
     for (size_t row = 0; c->signed_bytes && row < (size_t)lines * (size_t)B; row++)
         restore_sign((int16_t *)samples + row * stride, (size_t)columns);
     return mask == NULL ? 0 : read_mask(c, column, line, columns, lines, mask, mask_stride, cancel, e);

@@ -18,6 +18,7 @@ struct gdal_source {
     uint64_t offset, length;
     char *header;
     size_t header_length;
+    int failure;     /* as gdal_source_failure returns it */
     char folder[24]; /* "17/": its names behind the prefix begin so */
     char name[64];
 };
@@ -31,18 +32,18 @@ static struct {
 
 /* What GDAL holds for an open file. */
 struct handle {
-    const struct gdal_source *source;
+    struct gdal_source *source;
     bool header;
     bool at_end;
     uint64_t at, length;
 };
 
 /* The source and which of its two files `name` (behind the prefix) is; NULL: no such file. */
-static const struct gdal_source *find(const char *name, bool *header)
+static struct gdal_source *find(const char *name, bool *header)
 {
-    const struct gdal_source *found = NULL;
+    struct gdal_source *found = NULL;
     pthread_mutex_lock(&sources.lock);
-    for (const struct gdal_source *s = sources.first; s != NULL && found == NULL; s = s->next) {
+    for (struct gdal_source *s = sources.first; s != NULL && found == NULL; s = s->next) {
         size_t n = strlen(s->folder);
         if (strncmp(name, s->folder, n) != 0)
             continue;
@@ -73,7 +74,7 @@ static int find_status(void *unused, const char *name, VSIStatBufL *status, int 
 static void *open_file(void *unused, const char *name, const char *access)
 {
     bool header;
-    const struct gdal_source *s = find(name, &header);
+    struct gdal_source *s = find(name, &header);
     (void)unused;
     if (s == NULL || strpbrk(access, "wa+") != NULL) {
         errno = s == NULL ? ENOENT : EROFS;
@@ -109,8 +110,11 @@ static size_t read_data(const struct handle *h, char *to, size_t wanted)
         ssize_t n = pread(h->source->fd, to + done, wanted - done, (off_t)(h->source->offset + h->at + done));
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
+        if (n <= 0) {
+            if (h->source->failure == 0)
+                h->source->failure = n < 0 ? errno : ENODATA;
             break;
+        }
         done += (size_t)n;
     }
     return done;
@@ -131,7 +135,7 @@ static size_t read_items(void *file, void *buffer, size_t size, size_t count)
         memcpy(buffer, h->source->header + h->at, wanted);
     else if (wanted > 0)
         done = read_data(h, buffer, wanted);
-    if (done < wanted) /* the file became shorter, or the disk fails */
+    if (done < wanted)
         h->at_end = true;
     h->at += done;
     return done / size;
@@ -203,6 +207,11 @@ void gdal_source_close(struct gdal_source *s)
     close(s->fd);
     free(s->header);
     free(s);
+}
+
+int gdal_source_failure(const struct gdal_source *s)
+{
+    return s->failure;
 }
 
 const char *gdal_source_name(const struct gdal_source *s)

@@ -23,6 +23,10 @@ int gdal_source_open(struct gdal_source **out, int fd, uint64_t offset, uint64_t
 /* After GDAL has closed what it opened. Accepts NULL. */
 void gdal_source_close(struct gdal_source *s);
 
+/* 0 as long as every byte that GDAL asked for and the file's length promised could be read; else the errno of the first
+ * that could not, ENODATA where the file became shorter. GDAL itself answers zeros for what is missing of ENVI data. */
+int gdal_source_failure(const struct gdal_source *s);
+
 /* The name for GDALOpenEx, and its siblings (data, header), NULL-terminated, for the argument of that name. */
 const char *gdal_source_name(const struct gdal_source *s);
 const char *const *gdal_source_siblings(const struct gdal_source *s);

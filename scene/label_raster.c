@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <gdal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 enum {
     TILED_FROM = 512,     /* pixels a side: a small map is one that no viewer needs tiles for */
@@ -138,6 +140,17 @@ static GDALDatasetH create(const char *path, int lines, int columns)
     return dataset;
 }
 
+/* Names that could not be saved are a mere warning to GDAL. */
+static bool has_companion(const char *path)
+{
+    char *companion;
+    if (asprintf(&companion, "%s.aux.xml", path) < 0)
+        return false;
+    bool found = access(companion, F_OK) == 0;
+    free(companion);
+    return found;
+}
+
 int label_raster_write_geotiff(const char *path, const uint8_t *labels, int lines, int columns,
                                const struct label_place *place, const struct package *p, const struct label_tag *tags,
                                bool names, struct err *e)
@@ -150,5 +163,6 @@ int label_raster_write_geotiff(const char *path, const uint8_t *labels, int line
     if (dataset != NULL)
         GDALClose(dataset);
     CPLSetThreadLocalConfigOption("GDAL_PAM_ENABLED", NULL);
-    return done && gdal_trouble()->failures == 0 ? 0 : blame(path, e);
+    done = done && gdal_trouble()->failures == 0 && (!names || has_companion(path));
+    return done ? 0 : blame(path, e);
 }

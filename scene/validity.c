@@ -24,14 +24,15 @@ static bool nodata_of(const struct package *p, const struct cube_band *band, con
 int validity_init(struct validity *v, const struct package *p, const struct cube_description *d,
                   const struct spectral_match *m, const struct nodata_options *o, struct err *e)
 {
-    bool zeros = true;
     *v = (struct validity){.B = m->B};
     v->has_nodata = calloc((size_t)m->B, sizeof *v->has_nodata);
     v->nodata = calloc((size_t)m->B, sizeof *v->nodata);
-    if (v->has_nodata == NULL || v->nodata == NULL) {
+    v->enough = calloc((size_t)m->B, sizeof *v->enough);
+    if (v->has_nodata == NULL || v->nodata == NULL || v->enough == NULL) {
         validity_release(v);
         return err_nomem(e);
     }
+    v->all = true;
     for (int b = 0; b < m->B; b++) {
         v->has_nodata[b] = nodata_of(p, &d->band[m->picked[b]], o, &v->nodata[b]);
         if (!v->has_nodata[b])
@@ -39,9 +40,9 @@ int validity_init(struct validity *v, const struct package *p, const struct cube
         if (!v->any_nodata)
             v->shown = v->nodata[b];
         v->any_nodata = true;
-        zeros = zeros && v->nodata[b] == 0;
+        v->enough[b] = o->rule == NODATA_ANY || (o->rule == NODATA_AUTO && v->nodata[b] != 0);
+        v->all = v->all && !v->enough[b];
     }
-    v->all = o->rule == NODATA_ALL || (o->rule == NODATA_AUTO && v->any_nodata && zeros);
     return 0;
 }
 
@@ -49,6 +50,7 @@ void validity_release(struct validity *v)
 {
     free(v->has_nodata);
     free(v->nodata);
+    free(v->enough);
     *v = (struct validity){0};
 }
 
@@ -100,6 +102,15 @@ static void count_nodata(enum sample_type type, const void *samples, size_t n, d
     counts[type](samples, n, nodata, hits);
 }
 
+/* Counts in hits (columns) the bands of one line that are nodata: those that are enough alone, or the others. */
+static void count_bands(const struct validity *v, bool enough, enum sample_type type, const char *samples,
+                        size_t band_bytes, size_t columns, uint16_t *hits)
+{
+    for (int b = 0; b < v->B; b++)
+        if (v->has_nodata[b] && v->enough[b] == enough)
+            count_nodata(type, samples + (size_t)b * band_bytes, columns, v->nodata[b], hits);
+}
+
 /* valid[i] &= sample i is finite. By bits, so that no floating-point option of a compiler can fold it away. */
 static void clear_not_finite(enum sample_type type, const void *samples, size_t n, uint8_t *valid)
 {
@@ -134,17 +145,17 @@ void validity_mark(const struct validity *v, enum sample_type type, const void *
                    const uint8_t *mask, uint16_t *nodata_bands, uint8_t *valid, size_t first, size_t counted,
                    struct validity_count *count)
 {
+    size_t band_bytes = stride * sample_size(type);
     memset(nodata_bands, 0, columns * sizeof *nodata_bands);
     memset(valid, 1, columns);
-    for (int b = 0; b < v->B; b++) {
-        const char *band = (const char *)samples + (size_t)b * stride * sample_size(type);
-        clear_not_finite(type, band, columns, valid);
-        if (v->has_nodata[b])
-            count_nodata(type, band, columns, v->nodata[b], nodata_bands);
-    }
-    int enough = v->all ? v->B : 1; /* so many bands of nodata make a pixel invalid */
+    for (int b = 0; b < v->B; b++)
+        clear_not_finite(type, (const char *)samples + (size_t)b * band_bytes, columns, valid);
+    count_bands(v, true, type, samples, band_bytes, columns, nodata_bands);
     for (size_t i = 0; i < columns; i++)
-        valid[i] = valid[i] && (mask == NULL || mask[i] != 0) && nodata_bands[i] < enough;
+        valid[i] = valid[i] && (mask == NULL || mask[i] != 0) && nodata_bands[i] == 0;
+    count_bands(v, false, type, samples, band_bytes, columns, nodata_bands);
+    for (size_t i = 0; i < columns; i++)
+        valid[i] = valid[i] && nodata_bands[i] < v->B;
     if (count != NULL)
         count_pixels(v, nodata_bands, valid, first, counted, count);
 }

@@ -24,7 +24,8 @@ struct validity {
     int B;
     bool *has_nodata; /* (B) */
     double *nodata;   /* (B) */
-    bool all;         /* invalid only if every picked band is nodata */
+    bool *enough;     /* (B) nodata in this band alone makes a pixel invalid */
+    bool all;         /* no band is enough: invalid only if every picked band is nodata */
     bool any_nodata;  /* some band has a nodata value */
     double shown;     /* the value to report: the first band's that has one */
 };
@@ -33,7 +34,7 @@ struct validity_count {
     uint64_t valid, invalid, partly_nodata;
 };
 
-/* Order: the request, else the file's per-band nodata, else the package's. AUTO is decided here. */
+/* Order: the request, else the file's per-band nodata, else the package's. AUTO is decided here, band by band. */
 int validity_init(struct validity *v, const struct package *p, const struct cube_description *d,
                   const struct spectral_match *m, const struct nodata_options *o, struct err *e);
 void validity_release(struct validity *v);
