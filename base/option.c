@@ -1,6 +1,6 @@
 #include "base/option.h"
-#include "base/number.h"
 #include "base/option_value.h"
+#include "base/text.h"
 #include <errno.h>
 #include <getopt.h>
 #include <ini.h>
@@ -26,56 +26,78 @@ static const struct option_row *find(const struct option_table *t, const char *n
 struct reading {
     const struct option_table *table;
     void *settings;
-    struct err *e;
-    bool *seen; /* (count) */
-    bool failed;
+    FILE *file;
+    int line;       /* of the file, the one read last */
+    bool *seen;     /* (count) */
+    bool failed;    /* at `line`; nothing is read after it */
+    struct err why; /* of the failure */
 };
 
-/* libinih's handler: 0 is an error, and then the line's number is what ini_parse returns. */
+/* libinih's source of lines. It would take what is behind its buffer's end, or behind a zero byte, for a line of its
+ * own, and go on after an error: here such a line is an error, and an error is the end. */
+static char *read_line(char *text, int room, void *stream)
+{
+    struct reading *r = stream;
+    if (r->failed || fgets(text, room, r->file) == NULL)
+        return NULL;
+    r->line++;
+    size_t n = strlen(text);
+    if ((n > 0 && text[n - 1] == '\n') || feof(r->file))
+        return text;
+    r->failed = true;
+    err_set(&r->why, ERR_USAGE, "a line is longer than %d bytes, or holds a zero byte", room - 2);
+    return NULL;
+}
+
+static int set_key(struct reading *r, const char *section, const char *name, const char *value)
+{
+    const struct option_row *row = find(r->table, name);
+    char shown[64];
+    if (section[0] != '\0')
+        return err_set(&r->why, ERR_USAGE, "there are no sections here, found [%s]",
+                       text_show(shown, sizeof shown, section, strlen(section)));
+    if (row == NULL || row->command_line_only)
+        return err_set(&r->why, ERR_USAGE, "there is no setting '%s'",
+                       text_show(shown, sizeof shown, name, strlen(name)));
+    bool *seen = &r->seen[row - r->table->rows];
+    if (*seen && row->type != OPTION_CALLBACK)
+        return err_set(&r->why, ERR_USAGE, "%s is set twice", name);
+    *seen = true;
+    return option_value_set(row, r->settings, value, &r->why) == 0 ? 0 : err_prefix(&r->why, "%s", name);
+}
+
+/* libinih's handler: 0 is an error. */
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *r = user;
-    if (r->failed)
-        return 1; /* the first error is the one reported */
-    r->failed = true;
-    const struct option_row *row = find(r->table, name);
-    if (section[0] != '\0') {
-        err_set(r->e, ERR_USAGE, "there are no sections here, found [%.60s]", section);
-        return 0;
-    }
-    if (row == NULL || row->command_line_only) {
-        err_set(r->e, ERR_USAGE, "there is no setting '%.60s'", name);
-        return 0;
-    }
-    bool *seen = &r->seen[row - r->table->rows];
-    if (*seen && row->type != OPTION_CALLBACK) {
-        err_set(r->e, ERR_USAGE, "%s is set twice", name);
-        return 0;
-    }
-    *seen = true;
-    if (option_value_set(row, r->settings, value, r->e) != 0)
-        return 0;
-    r->failed = false;
-    return 1;
+    r->failed = set_key(r, section, name, value) != 0;
+    return !r->failed;
 }
 
 int option_file(const struct option_table *t, void *settings, const char *path, struct err *e)
 {
-    struct err why = {0};
-    struct reading r = {.table = t, .settings = settings, .e = &why, .seen = calloc(t->count + 1, 1)};
+    struct reading r = {.table = t, .settings = settings};
     int result = -1;
-    if (r.seen == NULL)
-        return err_nomem(e);
-    errno = 0;
-    int line = ini_parse(path, on_key, &r);
-    if (line == 0)
-        result = 0;
-    else if (line == -1)
+    r.seen = calloc(t->count + 1, sizeof *r.seen);
+    r.file = fopen(path, "re");
+    if (r.seen == NULL) {
+        err_nomem(e);
+        goto done;
+    }
+    int line = r.file == NULL ? 0 : ini_parse_stream(read_line, &r, on_key, &r);
+    if (r.file == NULL || ferror(r.file))
         err_set(e, ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+    else if (line < 0)
+        err_nomem(e);
+    else if (line > 0 && !(r.failed && line == r.line))
+        err_set(e, ERR_USAGE, "%s:%d: not `key = value`", path, line);
     else if (r.failed)
-        err_set(e, ERR_USAGE, "%s:%d: %s", path, line, why.message);
+        err_set(e, r.why.code, "%s:%d: %s", path, r.line, r.why.message);
     else
-        err_set(e, ERR_USAGE, "%s:%d: not `key = value`, or too long a line", path, line);
+        result = 0;
+done:
+    if (r.file != NULL)
+        fclose(r.file);
     free(r.seen);
     return result;
 }
@@ -159,7 +181,8 @@ int option_arguments(const struct option_table *t, void *settings, int argc, cha
         const struct option_row *row = row_of(t, found);
         if (option_value_set(row, settings, row->type == OPTION_FLAG ? "true" : optarg, e) != 0) {
             err_prefix(e, "--%s", row->name);
-            e->code = ERR_USAGE;
+            if (e != NULL && e->code == ERR_REQUEST)
+                e->code = ERR_USAGE; /* a callback that serves HTTP too */
             goto done;
         }
     }

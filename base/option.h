@@ -44,7 +44,8 @@ struct option_table {
 };
 
 int option_defaults(const struct option_table *t, void *settings, struct err *e);
-/* ERR_USAGE with file:line for an unknown key or a bad value. */
+/* Comments begin with ; or #, at a line's start or (;) behind a blank. ERR_USAGE with file:line for an unknown key, a
+ * bad value, a key set twice, a section, a line that is none; ERR_IO. */
 int option_file(const struct option_table *t, void *settings, const char *path, struct err *e);
 int option_environment(const struct option_table *t, void *settings, struct err *e);
 /* Operands are moved to argv[*operands..argc). ERR_USAGE. */

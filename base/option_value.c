@@ -1,5 +1,6 @@
 #include "base/option_value.h"
 #include "base/number.h"
+#include "base/text.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,21 @@ void option_environment_name(const struct option_table *t, const struct option_r
         *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
 }
 
+/* "'4x' is not ...": the text in a form that may always be shown. */
+static int __attribute__((format(printf, 3, 4))) refuse(const char *text, struct err *e, const char *format, ...)
+{
+    char shown[64];
+    va_list args;
+    va_start(args, format);
+    err_setv(e, ERR_USAGE, format, args);
+    va_end(args);
+    if (e != NULL) {
+        struct err reason = *e;
+        err_set(e, ERR_USAGE, "'%s' %s", text_show(shown, sizeof shown, text, strlen(text)), reason.message);
+    }
+    return -1;
+}
+
 static int set_flag(bool *field, const char *text, struct err *e)
 {
     static const char *const yes[] = {"true", "yes", "on", "1"}, *const no[] = {"false", "no", "off", "0"};
@@ -20,21 +36,21 @@ static int set_flag(bool *field, const char *text, struct err *e)
             *field = strcasecmp(text, yes[i]) == 0;
             return 0;
         }
-    return err_set(e, ERR_USAGE, "'%.60s' is neither true nor false", text);
+    return refuse(text, e, "is neither true nor false");
 }
 
 static int set_integer(long long *field, const struct option_row *row, const char *text, struct err *e)
 {
     if (number_integer(text, strlen(text), (long long)row->min, (long long)row->max, field))
         return 0;
-    return err_set(e, ERR_USAGE, "'%.60s' is not a whole number from %.0f to %.0f", text, row->min, row->max);
+    return refuse(text, e, "is not a whole number from %.0f to %.0f", row->min, row->max);
 }
 
 static int set_number(double *field, const struct option_row *row, const char *text, struct err *e)
 {
     double v;
     if (!number_double(text, strlen(text), &v) || v < row->min || v > row->max)
-        return err_set(e, ERR_USAGE, "'%.60s' is not a number from %g to %g", text, row->min, row->max);
+        return refuse(text, e, "is not a number from %g to %g", row->min, row->max);
     *field = v;
     return 0;
 }
@@ -55,7 +71,7 @@ static int set_bytes(uint64_t *field, const struct option_row *row, const char *
     long long v;
     if (!number_integer(text, length, 0, INT64_MAX >> shift, &v) || (double)(v << shift) < row->min ||
         (row->max > 0 && (double)(v << shift) > row->max))
-        return err_set(e, ERR_USAGE, "'%.60s' is not a number of bytes in range; write 500M, 4G, ...", text);
+        return refuse(text, e, "is not a number of bytes in range; write 500M, 4G, ...");
     *field = (uint64_t)v << shift;
     return 0;
 }
@@ -72,7 +88,7 @@ static int set_choice(int *field, const struct option_row *row, const char *text
         int n = snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", row->choices[i]);
         used += n > 0 && (size_t)n < sizeof list - used ? (size_t)n : 0;
     }
-    return err_set(e, ERR_USAGE, "'%.60s' is not one of %s", text, list);
+    return refuse(text, e, "is not one of %s", list);
 }
 
 static int set_string(char **field, const char *text, struct err *e)
