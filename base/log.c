@@ -1,5 +1,7 @@
 #include "base/log.h"
 #include "base/clock.h"
+#include "base/text.h"
+#include <errno.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,11 +25,15 @@ struct line {
     size_t used;
 };
 
+static size_t room_in(const struct line *l)
+{
+    return sizeof l->text - 2 - l->used;
+}
+
 static void put(struct line *l, const char *s, size_t n)
 {
-    size_t room = sizeof l->text - 2 - l->used;
-    if (n > room)
-        n = room;
+    if (n > room_in(l))
+        n = room_in(l);
     memcpy(l->text + l->used, s, n);
     l->used += n;
 }
@@ -37,25 +43,27 @@ static void puts_to(struct line *l, const char *s)
     put(l, s, strlen(s));
 }
 
-/* Escapes what JSON forbids and every byte above ASCII, so that hostile bytes can neither break a line nor a terminal. */
+/* Escapes quotes, control characters and bytes that are no UTF-8, so that hostile ones can break neither a line nor a
+ * terminal. What does not fit is cut between characters. */
 static void put_escaped(struct line *l, const char *s)
 {
-    for (; *s != '\0'; s++) {
-        unsigned char c = (unsigned char)*s;
-        char code[8];
-        if (sizeof l->text - 2 - l->used < 16)
-            return;
-        if (c == '"' || c == '\\') {
-            code[0] = '\\';
-            code[1] = (char)c;
-            put(l, code, 2);
-        } else if (c < 0x20 || c >= 0x7f) {
-            snprintf(code, sizeof code, "\\u%04x", c);
-            put(l, code, 6);
-        } else {
-            put(l, s, 1);
-        }
+    for (size_t left = strlen(s), bytes; left > 0 && room_in(l) >= 16; s += bytes, left -= bytes) {
+        uint32_t c = (unsigned char)*s;
+        char code[8] = ""; /* what stands for the character; "": itself */
+        bytes = text_character(s, left, &c);
+        if (c == '"' || c == '\\')
+            snprintf(code, sizeof code, "\\%c", (char)c);
+        else if (bytes == 0 || !text_is_plain(s, bytes))
+            snprintf(code, sizeof code, "\\u%04x", (unsigned)(c & 0xff));
+        put(l, code[0] != '\0' ? code : s, code[0] != '\0' ? strlen(code) : bytes);
+        bytes = bytes == 0 ? 1 : bytes;
     }
+}
+
+/* On a terminal a word stands as it is; what could be taken for more than one field is quoted, as in JSON. */
+static bool is_word(const char *s)
+{
+    return s[0] != '\0' && s[strcspn(s, " =\"\\")] == '\0';
 }
 
 static void put_value(struct line *l, const struct log_field *f, bool json)
@@ -67,11 +75,10 @@ static void put_value(struct line *l, const struct log_field *f, bool json)
             puts_to(l, "null");
             return;
         }
-        if (json)
-            puts_to(l, "\"");
+        json = json || !is_word(f->string);
+        puts_to(l, json ? "\"" : "");
         put_escaped(l, f->string);
-        if (json)
-            puts_to(l, "\"");
+        puts_to(l, json ? "\"" : "");
         return;
     case LOG_FIELD_INTEGER:
         snprintf(number, sizeof number, "%lld", f->integer);
@@ -106,8 +113,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
     put_escaped(&l, message);
     puts_to(&l, json ? "\"" : "");
     for (const struct log_field *f = fields; f->key != NULL; f++) {
-        if (sizeof l.text - l.used < 256)
-            break; /* a field is written whole or not at all */
+        if (room_in(&l) < 256)
+            break; /* the fields that are there stay well-formed: only a string's end may be missing */
         puts_to(&l, json ? ",\"" : " ");
         puts_to(&l, f->key);
         puts_to(&l, json ? "\":" : "=");
@@ -116,6 +123,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
     l.text[l.used++] = json ? '}' : '\n';
     if (json)
         l.text[l.used++] = '\n';
-    ssize_t written = write(STDERR_FILENO, l.text, l.used);
-    (void)written; /* a log that cannot be written has nowhere to say so */
+    ssize_t written;
+    do
+        written = write(STDERR_FILENO, l.text, l.used);
+    while (written < 0 && errno == EINTR); /* else: a log that cannot be written has nowhere to say so */
 }

@@ -13,7 +13,7 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT }; /* AUTO: 
 struct log_field {
     const char *key; /* NULL ends a list */
     enum { LOG_FIELD_STRING, LOG_FIELD_INTEGER, LOG_FIELD_NUMBER, LOG_FIELD_BOOLEAN } kind;
-    const char *string; /* NULL is written as null; hostile bytes are escaped */
+    const char *string; /* NULL is written as null; what is not plain (text.h) is escaped */
     long long integer;
     double number;
 };
