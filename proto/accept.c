@@ -63,20 +63,39 @@ static const char *parameter_value(const char *s, char value[32])
     return s + 1;
 }
 
-/* RFC 9110, 12.5.1: range *( OWS ";" OWS name=value ). Returns the byte behind, or NULL if it cannot be parsed. */
-static const char *parse_range(const char *s, struct range *r)
+/* "type/subtype". A lone "*", which Java's own client sends, is any type. Returns the byte behind, or NULL. */
+static const char *parse_type(const char *s, struct range *r)
 {
-    *r = (struct range){.quality = 1};
     r->type = s;
     r->type_length = token(s);
     s += r->type_length;
+    if (r->type_length == 1 && *r->type == '*' && *s != '/') {
+        r->subtype = r->type;
+        r->subtype_length = 1;
+        return s;
+    }
     if (r->type_length == 0 || *s++ != '/')
         return NULL;
     r->subtype = s;
     r->subtype_length = token(s);
-    if (r->subtype_length == 0)
+    return r->subtype_length == 0 ? NULL : s + r->subtype_length;
+}
+
+/* "0.5", ".2": digits and a point, 0 to 1. */
+static bool parse_quality(const char *value, double *quality)
+{
+    size_t n = strlen(value);
+    return strspn(value, "0123456789.") == n && number_double(value, n, quality) && *quality <= 1;
+}
+
+/* RFC 9110, 12.5.1: range *( OWS ";" OWS name=value ). Returns the byte behind, or NULL if it cannot be parsed. */
+static const char *parse_range(const char *s, struct range *r)
+{
+    *r = (struct range){.quality = 1};
+    s = parse_type(s, r);
+    if (s == NULL)
         return NULL;
-    s = skip_blanks(s + r->subtype_length);
+    s = skip_blanks(s);
     while (*s == ';') {
         char value[32];
         const char *name = skip_blanks(s + 1);
@@ -88,7 +107,7 @@ static const char *parse_range(const char *s, struct range *r)
         if (name[n] != '=' || (s = parameter_value(name + n + 1, value)) == NULL)
             return NULL;
         if (n == 1 && (*name == 'q' || *name == 'Q')) {
-            if (!number_double(value, strlen(value), &r->quality) || r->quality < 0 || r->quality > 1)
+            if (!parse_quality(value, &r->quality))
                 return NULL;
         } else if (n == 11 && strncasecmp(name, "application", n) == 0) {
             memcpy(r->application, value, sizeof value);
@@ -151,8 +170,8 @@ int accept_choose(enum result_format asked, const char *accept, enum result_form
         return 0;
     }
     *out = FORMAT_JSON;
-    if (accept == NULL || *skip_blanks(accept) == '\0')
-        return 0;
+    if (accept == NULL || accept[strspn(accept, " \t,")] == '\0')
+        return 0; /* a list of nothing asks for nothing */
     if (qualities(accept, quality, e) != 0)
         return -1;
     for (int f = FORMAT_JSON; f < FORMAT_NPY; f++)

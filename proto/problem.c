@@ -43,18 +43,17 @@ int problem_status(enum err_code code)
 
 char *problem_json(const struct err *e, const char *request_id)
 {
-    char type[64], detail[sizeof e->message];
+    char type[64], detail[sizeof e->message], *text = NULL;
     cJSON *o = cJSON_CreateObject();
-    if (o == NULL)
-        return NULL;
     snprintf(type, sizeof type, "urn:spectrad:problem:%s", err_name(e->code));
-    cJSON_AddStringToObject(o, "type", type);
-    cJSON_AddStringToObject(o, "title", known(e->code) ? problems[e->code].title : "Internal error");
-    cJSON_AddNumberToObject(o, "status", problem_status(e->code));
-    cJSON_AddStringToObject(o, "detail", text_show(detail, sizeof detail, e->message, strlen(e->message)));
-    cJSON_AddStringToObject(o, "instance", request_id == NULL ? "" : request_id);
-    cJSON_AddStringToObject(o, "code", err_name(e->code));
-    char *text = cJSON_PrintUnformatted(o);
+    text_show(detail, sizeof detail, e->message, strlen(e->message));
+    if (cJSON_AddStringToObject(o, "type", type) != NULL &&
+        cJSON_AddStringToObject(o, "title", known(e->code) ? problems[e->code].title : "Internal error") != NULL &&
+        cJSON_AddNumberToObject(o, "status", problem_status(e->code)) != NULL &&
+        cJSON_AddStringToObject(o, "detail", detail) != NULL &&
+        cJSON_AddStringToObject(o, "instance", request_id == NULL ? "" : request_id) != NULL &&
+        cJSON_AddStringToObject(o, "code", err_name(e->code)) != NULL)
+        text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     return text;
 }

@@ -12,7 +12,7 @@ static bool equals(const char *text, size_t length, const char *word)
     return strlen(word) == length && memcmp(text, word, length) == 0;
 }
 
-/* "model: 'xyz' is not ..., expected ...": what was found is shown only in a form that may always be shown. */
+/* "scale=xyz is not understood; expected ...": what was found is shown only in a form that may always be shown. */
 static int refuse(const char *key, const char *text, size_t length, const char *expected, struct err *e)
 {
     char shown[64];
