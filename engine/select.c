@@ -1,5 +1,6 @@
 #include "engine/select.h"
 #include "base/number.h"
+#include <limits.h>
 #include <string.h>
 
 static const struct engine_backend *find(const struct engine_backend *const *backends, const char *name, size_t length)
@@ -28,7 +29,8 @@ static int open_one(const struct engine_backend *b, const struct engine_options 
 static int open_any(const struct engine_backend *const *backends, const struct engine_options *o,
                     struct scheduler_engine *engines, size_t *count, struct err *e)
 {
-    struct err why = {.code = ERR_DEVICE, .message = "this build has no engine"};
+    struct err why;
+    err_set(&why, ERR_DEVICE, *backends == NULL ? "this build has no engine" : "no device was found");
     for (; *backends != NULL; backends++) {
         struct engine_device devices[SELECT_MOST];
         size_t found = SELECT_MOST;
@@ -39,7 +41,17 @@ static int open_any(const struct engine_backend *const *backends, const struct e
                 return -1;
         return 0;
     }
-    return err_set(e, why.code, "%s", why.message);
+    return err_set(e, ERR_DEVICE, "%s", why.message);
+}
+
+static bool is_listed(const char *list, const char *end, long long ordinal)
+{
+    for (const char *at = list; at < end; at += strcspn(at, ",") + 1) {
+        long long other;
+        if (number_integer(at, strcspn(at, ","), 0, INT_MAX, &other) && other == ordinal)
+            return true;
+    }
+    return false;
 }
 
 /* "0,1" -> one engine each. */
@@ -49,10 +61,12 @@ static int open_listed(const struct engine_backend *b, const char *list, const s
     for (const char *at = list;;) {
         size_t length = strcspn(at, ",");
         long long ordinal;
-        if (!number_integer(at, length, 0, 1 << 16, &ordinal))
+        if (!number_integer(at, length, 0, INT_MAX, &ordinal))
             return err_set(e, ERR_REQUEST, "device numbers are written as %s:0 or %s:0,1", b->name, b->name);
         if ((size_t)ordinal >= found)
             return err_set(e, ERR_DEVICE, "there is no device %s:%lld; %zu found", b->name, ordinal, found);
+        if (is_listed(list, at, ordinal))
+            return err_set(e, ERR_REQUEST, "the device %s:%lld is named twice", b->name, ordinal);
         if (open_one(b, o, (int)ordinal, engines, count, e) != 0)
             return -1;
         if (at[length] == '\0')
