@@ -22,6 +22,17 @@ static char *joined(const char *folder, const char *name)
     return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
+/* Found out before the work, not after it. */
+static int check_target(const char *target, struct err *e)
+{
+    struct stat s;
+    if (target[0] == '\0' || target[strlen(target) - 1] == '/')
+        return err_set(e, ERR_IO, "'%s' is not the name of a file", target);
+    if (stat(target, &s) == 0 && !S_ISREG(s.st_mode))
+        return err_set(e, ERR_IO, "%s exists and is not a regular file", target);
+    return 0;
+}
+
 int output_open(struct output *o, const char *target, struct err *e)
 {
     *o = (struct output){0};
@@ -33,20 +44,17 @@ int output_open(struct output *o, const char *target, struct err *e)
         err_nomem(e);
         goto done;
     }
-    struct stat s;
-    if (!standard && stat(target, &s) == 0 && !S_ISREG(s.st_mode)) {
-        err_set(e, ERR_IO, "%s exists and is not a regular file", target);
+    if (!standard && check_target(target, e) != 0)
         goto done;
-    }
     const char *folder = standard ? (temporary != NULL ? temporary : "/tmp") : dirname(copy);
-    o->target = standard ? NULL : strdup(target);
     char *directory;
+    o->target = standard ? NULL : strdup(target);
     if (asprintf(&directory, "%s/.spectrad.XXXXXX", folder) < 0) {
         err_nomem(e);
         goto done;
     }
     if (mkdtemp(directory) == NULL) {
-        cannot(o, "written", e);
+        err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "nothing can be written in %s: %s", folder, strerror(errno));
         free(directory);
         goto done;
     }
