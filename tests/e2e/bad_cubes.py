@@ -67,7 +67,7 @@ def text(tmp):
     return b"wavelength,reflectance\n400,0.1\n", None
 
 
-@case(415, "header")
+@case(415, "ENVI")
 def envi_data_without_header(tmp):
     return envi()[0], None
 
