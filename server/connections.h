@@ -32,6 +32,7 @@ struct connection {
     double since;                    /* by lock: clock_now() at the phase's start */
     struct request *request;         /* by lock: of HELD */
     int cut_status;                  /* by lock: what a CUT client was told; 0: nothing */
+    bool unread;                     /* answered before its body was read; by the HTTP pool's thread */
 
     /* By lock: the window over which the rate of this phase is judged. */
     double window_start;

@@ -7,6 +7,7 @@
 #include "server/routes.h"
 #include "server/service.h"
 #include "server/workers.h"
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,8 +120,10 @@ static enum MHD_Result begin(struct MHD_Connection *c, struct request *r, const 
     (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, collect, &arguments);
     enum admission admission = admission_decide(r, method, &headers, &arguments);
     /* An answer at this first call ends the connection in any case; at the next call it need not. */
-    if (admission == ADMISSION_ANSWER && r->answer.close)
+    if (admission == ADMISSION_ANSWER && r->answer.close) {
+        r->connection->unread = true;
         return send_answer(c, r);
+    }
     if (admission == ADMISSION_BODY)
         connection_enter(&r->service->connections, r->connection, CONNECTION_BODY);
     return MHD_YES;
@@ -201,7 +204,9 @@ static void completed(void *arg, struct MHD_Connection *c, void **context, enum 
     if (r == NULL)
         return;
     *context = NULL;
-    if (r->decided && r->connection != NULL) {
+    if (!r->decided)
+        log_event(LOG_INFO, "request not understood", LOG_STR("path", r->path));
+    else if (r->connection != NULL) {
         int status = connection_cut_status(&s->connections, r->connection);
         uint64_t received = atomic_load(&r->connection->received), sent = r->answer.length + r->answer.file_size;
         if (strcmp(r->method, "HEAD") == 0)
@@ -217,6 +222,14 @@ static void completed(void *arg, struct MHD_Connection *c, void **context, enum 
     request_close(r);
 }
 
+/* The library closes its descriptor next, after it has shut the sending side; the copy keeps the socket. */
+static void keep_unread(struct service *s, const struct connection *c)
+{
+    int copy = c != NULL && c->unread ? fcntl(c->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (copy >= 0)
+        leftover_add(&s->leftover, copy);
+}
+
 static void notified(void *arg, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode what)
 {
     struct service *s = arg;
@@ -224,6 +237,7 @@ static void notified(void *arg, struct MHD_Connection *c, void **context, enum M
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
         *context = info == NULL ? NULL : connection_open(&s->connections, info->connect_fd, c);
     } else {
+        keep_unread(s, *context);
         connection_close(&s->connections, *context);
         *context = NULL;
     }
@@ -264,6 +278,12 @@ static int most_connections(const struct server_settings *s, unsigned *out, stru
 #define STRICT MHD_OPTION_STRICT_FOR_CLIENT
 #endif
 
+static void release(struct service *s)
+{
+    leftover_release(&s->leftover);
+    connections_release(&s->connections);
+}
+
 int http_open(struct http **out, struct service *s, int listening, struct err *e)
 {
     unsigned most = 0;
@@ -278,6 +298,7 @@ int http_open(struct http **out, struct service *s, int listening, struct err *e
     h->service = s;
     h->listening = -1;
     connections_init(&s->connections, resume);
+    leftover_init(&s->leftover);
     /* From here on the socket is the library's, which closes it also when it fails. */
     h->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, s,
@@ -286,7 +307,7 @@ int http_open(struct http **out, struct service *s, int listening, struct err *e
         (size_t)MEMORY, STRICT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_URI_LOG_CALLBACK, started, s,
         MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION, notified, s, MHD_OPTION_END);
     if (h->daemon == NULL) {
-        connections_release(&s->connections);
+        release(s);
         free(h);
         return err_set(e, ERR_IO, "the HTTP server does not start");
     }
@@ -321,6 +342,6 @@ void http_close(struct http *h)
     if (h == NULL)
         return;
     MHD_stop_daemon(h->daemon);
-    connections_release(&h->service->connections);
+    release(h->service);
     free(h);
 }

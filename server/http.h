@@ -8,8 +8,8 @@
 struct http;
 struct service;
 
-/* Serves on the listening socket, which becomes its own (also on failure). s->connections is made here. Errors: ERR_IO,
- * ERR_USAGE for more connections than the limit of open files allows. */
+/* Serves on the listening socket, which becomes its own (also on failure). s->connections and s->leftover are made
+ * here. Errors: ERR_IO, ERR_USAGE for more connections than the limit of open files allows. */
 int http_open(struct http **out, struct service *s, int listening, struct err *e);
 
 /* Takes no more connections; those that wait in the kernel's queue are taken still. */

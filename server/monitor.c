@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { TICK_MS = 100 };
 static const double sample_every = 1; /* seconds between two looks at the bytes of one connection */
@@ -138,10 +137,9 @@ static void look(const struct monitor *m)
 static void *watch(void *arg)
 {
     const struct monitor *m = arg;
-    const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
     while (!atomic_load(&m->stop)) {
         look(m);
-        nanosleep(&tick, NULL);
+        leftover_wait(&m->service->leftover, TICK_MS);
     }
     return NULL;
 }

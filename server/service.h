@@ -7,6 +7,7 @@
 #pragma once
 #include "server/config.h"
 #include "server/connections.h"
+#include "server/leftover.h"
 #include "server/metrics.h"
 #include "server/models.h"
 #include "server/spool.h"
@@ -29,6 +30,7 @@ struct service {
     struct spool spool;
     struct workers *workers;
     struct connections connections;
+    struct leftover leftover;
     struct metrics metrics;
     atomic_int state; /* enum service_state */
     pthread_mutex_t lock;

@@ -1,5 +1,6 @@
 """What is refused before a byte of body, and framing that two readers could read differently. Each time the next good request is
 served."""
+import http.client
 import subprocess
 
 import pytest
@@ -216,7 +217,6 @@ def test_a_form_gives_what_the_raw_body_gives(daemon):
 
 
 def test_the_rest_of_a_refused_form_is_read_and_the_connection_kept(daemon):
-    import http.client
     connection = http.client.HTTPConnection(*daemon.address)
     body = form([("colour", b"x" * (30 << 20)), ("cube", TIFF)])
     refused = daemon.post(body, content_type="multipart/form-data; boundary=b0undary", connection=connection)
