@@ -22,7 +22,9 @@ static void flush(struct json_writer *w)
         ssize_t n = write(w->fd, w->buffer + at, w->used - at);
         if (n > 0)
             at += (size_t)n;
-        else if (n < 0 && errno != EINTR)
+        else if (n == 0) /* a device that takes nothing would be asked for ever */
+            w->failure = EIO;
+        else if (errno != EINTR)
             w->failure = errno;
     }
     w->used = 0;
@@ -115,6 +117,6 @@ int json_writer_finish(struct json_writer *w, struct err *e)
     flush(w);
     if (w->failure == 0)
         return 0;
-    return err_set(e, w->failure == ENOSPC || w->failure == EDQUOT || w->failure == EFBIG ? ERR_SPACE : ERR_IO,
-                   "the result cannot be written%s", w->failure == ENOSPC ? ": no space is left" : "");
+    bool full = w->failure == ENOSPC || w->failure == EDQUOT || w->failure == EFBIG;
+    return err_set(e, full ? ERR_SPACE : ERR_IO, "the result cannot be written%s", full ? ": no space is left" : "");
 }

@@ -24,7 +24,9 @@ struct result_truth {
     uint64_t *confusion; /* (N, N): truth row, label column */
 };
 
-struct result_timing { double upload_s, queue_s, read_s, compute_s, encode_s, total_s; };
+struct result_timing {
+    double upload_s, queue_s, read_s, compute_s, encode_s, total_s;
+};
 
 enum { RESULT_WARNINGS = 8 };
 
@@ -40,7 +42,7 @@ struct result {
     const char *nodata_rule; /* "any", "all"; NULL: none */
     struct validity_count pixels;
     const struct package *package; /* borrowed */
-    char device[96]; /* the engine: "cpu" */
+    char device[96];               /* the engine: "cpu" */
     const char *precision;
     enum normalization normalization;
     struct result_class *classes; /* (N) */
@@ -57,6 +59,6 @@ void result_warn(struct result *r, const char *format, ...) __attribute__((forma
  * (Congalton 1991). Not defined: NaN. */
 void result_truth_figures(struct result_truth *t, int N);
 
-/* Writes the object of api.md to an open file, so that a large label map never stands in memory as text. Numbers that are not
- * defined are null. Errors: ERR_IO, ERR_SPACE, ERR_NOMEM. */
+/* Writes the object of api.md to an open file, so that a large label map never stands in memory as text. Numbers that
+ * are not defined are null. Errors: ERR_IO, ERR_SPACE, ERR_NOMEM. */
 int result_write_json(const struct result *r, int fd, struct err *e);
