@@ -23,8 +23,7 @@ static int start(struct feeder *f, struct err *e)
     return 0;
 }
 
-/* ---- open and close -----------------------------------------------------------------------------------------------
- */
+/* ---- open and close --------------------------------------------------------------------------------------------- */
 
 static int make_feeders(struct scheduler *s, const struct scheduler_engine *engines, size_t count, struct err *e)
 {
@@ -33,12 +32,11 @@ static int make_feeders(struct scheduler *s, const struct scheduler_engine *engi
     if (s->feeders == NULL)
         return err_nomem(e);
     s->feeder_count = count;
+    for (size_t i = 0; i < count; i++) /* all, before anything can fail: scheduler_close closes them */
+        s->feeders[i] =
+            (struct feeder){.scheduler = s, .index = i, .backend = engines[i].backend, .engine = engines[i].engine};
     for (size_t i = 0; i < count; i++) {
         struct feeder *f = &s->feeders[i];
-        f->scheduler = s;
-        f->index = i;
-        f->backend = engines[i].backend;
-        f->engine = engines[i].engine;
         f->backend->describe(f->engine, &f->info);
         if (f->info.batch_pixels < quantum)
             quantum = f->info.batch_pixels;
@@ -125,8 +123,7 @@ void scheduler_close(struct scheduler *s)
     free(s);
 }
 
-/* ---- models -------------------------------------------------------------------------------------------------------
- */
+/* ---- models ----------------------------------------------------------------------------------------------------- */
 
 /* From here to engine_return the engine is the caller's: its thread starts no run. */
 static void engine_borrow(struct feeder *f)
@@ -174,12 +171,12 @@ int scheduler_load(struct scheduler *s, const struct network *n, int *model, str
     struct engine_model **on = calloc(s->feeder_count, sizeof *on);
     if (on == NULL)
         return err_nomem(e);
-    for (int failed = 0; loaded < s->feeder_count; loaded++) {
+    for (; loaded < s->feeder_count; loaded++) {
         struct feeder *f = &s->feeders[loaded];
         engine_borrow(f);
-        failed = f->backend->load(f->engine, n, &on[loaded], e);
+        int result = f->backend->load(f->engine, n, &on[loaded], e);
         engine_return(f);
-        if (failed)
+        if (result != 0)
             goto failed;
     }
     if (publish(s, on, model, e) == 0)
@@ -195,8 +192,7 @@ failed:
     return -1;
 }
 
-/* ---- figures ------------------------------------------------------------------------------------------------------
- */
+/* ---- figures ---------------------------------------------------------------------------------------------------- */
 
 size_t scheduler_engine_count(const struct scheduler *s)
 {

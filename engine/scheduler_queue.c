@@ -70,14 +70,14 @@ size_t queue_pick(struct scheduler_queue *q, size_t pixels, size_t most, struct 
         int index;
         struct slot *slot = oldest_queued(j, &index);
         size_t cost = (size_t)slot->block->lines * (size_t)slot->block->columns;
-        if (count > 0 && (used >= pixels || cost > pixels - used))
-            break; /* the turn stays: this job opens the next batch */
         if (cost > j->deficit) {
             j->deficit += q->quantum;
             TAILQ_REMOVE(&q->ring, j, link);
             TAILQ_INSERT_TAIL(&q->ring, j, link);
             continue;
         }
+        if (count > 0 && (used >= pixels || cost > pixels - used))
+            break; /* the turn stays: this job opens the next batch */
         job_clock(j, now);
         slot->state = SLOT_RUNNING;
         j->running++;
