@@ -35,34 +35,49 @@ LDFLAGS  += -fsanitize=$(SAN)
 endif
 LDLIBS   += $(shell pkg-config --libs $(PACKAGES)) -lm -pthread
 
-BASE     := err log clock number sample option
-MODEL    := safetensors package metadata network fold preprocess
-SCENE    := gdal envi_header tiff_check cube cube_describe spectral validity label_raster area
-ENGINE   := block precision scheduler
-CPU      := cpu plain plain_layers
-PROTO    := query accept problem result
-PIPELINE := classify lines label_map encode
-SERVER   :=
-CLI      :=
-
-LIBRARY  := $(wildcard base/*.c model/*.c scene/*.c engine/*.c cpu/*.c proto/*.c pipeline/*.c server/*.c cli/*.c)
-LIBRARY  := $(filter-out server/main.c,$(LIBRARY))
+# Every source is named here; a test holds the list against the folders.
+BASE     := clock err file json log number option option_help option_value sample text
+MODEL    := checkpoint fold metadata network package palette preprocess safetensors safetensors_values
+ENGINE   := block precision scheduler scheduler_feed scheduler_job scheduler_queue select
+SCENE    := area crs cube cube_describe cube_find cube_read envi_header envi_text envi_values gdal_setup \
+            gdal_source label_raster sniff spectral tiff_check truth_raster validity wavelength
+CPU      := copy cores decide fast head isa kernels_avx2 kernels_avx512 kernels_neon kernels_sse2 pack patch \
+            peak plain plain_layers plain_trace pool strip work
+PROTO    := accept json_writer multipart package_json problem query result
+PIPELINE := classify encode label_map lines statistics strips summary
+SERVER   := admission answer config connections exposition guard http leftover listen metrics models monitor \
+            notify request routes server spool upload work workers
+CLI      := bench bench_scene classify cli describe inspect output progress report session version
+LIBRARY  := $(foreach room,base model engine scene cpu proto pipeline server cli,\
+                $(patsubst %,$(room)/%.c,$($(shell echo $(room) | tr a-z A-Z))))
 OBJECTS  := $(LIBRARY:%.c=$(BUILD)/%.o)
-SUPPORT  := $(wildcard tests/unit/support/*.c)
-UNITS    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+SUPPORT  := envi_file expect fake_engine filter package_draft package_expect random random_network \
+            scheduler_fixture scratch tiff_file
+UNITS    := test_accept test_area test_cube_envi test_cube_files test_cube_hostile test_cube_mask test_cube_tiff \
+            test_envi_header test_envi_storm test_json test_json_writer test_log test_metadata test_multipart \
+            test_network test_number test_option test_output test_package test_preprocess test_problem \
+            test_query test_result test_safetensors test_scheduler test_scheduler_ends test_select test_spectral \
+            test_validity
+
+# V=1 shows the commands.
+Q        := $(if $(V),,@)
+say       = $(if $(V),@:,@printf '%-5s %s\n' $(1) $@)
 
 all: $(BUILD)/spectrad
 
 $(BUILD)/spectrad: $(BUILD)/server/main.o $(BUILD)/libspectrad.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/libspectrad.a: $(OBJECTS)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$*) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$*) -MMD -MP -c -o $@ $<
 
 # One instruction set a file: the same kernels, compiled for each.
 ifeq ($(shell $(CC) -dumpmachine | cut -d- -f1),x86_64)
@@ -70,8 +85,9 @@ CFLAGS_cpu/kernels_avx2   := -mavx2 -mfma
 CFLAGS_cpu/kernels_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
 endif
 
-$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SUPPORT:%.c=$(BUILD)/%.o) $(BUILD)/libspectrad.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SUPPORT:%=$(BUILD)/tests/unit/support/%.o) $(BUILD)/libspectrad.a
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 units: $(UNITS:%=$(BUILD)/tests/%)
 
@@ -103,7 +119,7 @@ print-library:
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
 # The plain build runs everything; the sanitizers run every unit, and of the daemon's tests a sample of the pixels.
-TSAN_UNITS := test_scheduler test_cpu_engine test_log
+TSAN_UNITS := test_scheduler test_scheduler_ends test_log
 TALLY      := build/tally
 RUN        := $(PYTHON) tests/run.py --tally $(TALLY)
 
