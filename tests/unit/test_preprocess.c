@@ -75,6 +75,7 @@ static void check_map(const struct preprocess *p, enum sample_type type, bool un
 {
     enum { PIXELS = 37, STRIDE = 41 };
     size_t B = (size_t)p->B, K = (size_t)p->K;
+    assert_in_range(B, 1, 4096); /* gcc else warns of what calloc would get */
     struct affine_map m;
     struct err e;
     double *gain = units ? doubles(r, B, 0.001, 2) : NULL, *offset = units ? doubles(r, B, -5, 5) : NULL;
