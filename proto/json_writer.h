@@ -22,10 +22,10 @@ void json_writer_init(struct json_writer *w, int fd);
 /* key NULL: an element of an array. */
 void json_writer_open(struct json_writer *w, const char *key, char bracket); /* '{' or '[' */
 void json_writer_close(struct json_writer *w, char bracket);                 /* '}' or ']' */
-void json_writer_string(struct json_writer *w, const char *key,
-                        const char *text); /* NULL: null; invalid UTF-8 becomes '?' */
-void json_writer_number(struct json_writer *w, const char *key,
-                        double v); /* shortest that reads back; not finite: null */
+/* NULL: null. Invalid UTF-8 becomes '?'. */
+void json_writer_string(struct json_writer *w, const char *key, const char *text);
+/* The fewest of 15 to 17 digits that read back; null where not finite. */
+void json_writer_number(struct json_writer *w, const char *key, double v);
 void json_writer_integer(struct json_writer *w, const char *key, uint64_t v);
 
 /* Writes what is left. Errors: ERR_SPACE, ERR_IO. */
