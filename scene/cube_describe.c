@@ -198,8 +198,10 @@ static int fill_place(struct cube *c, struct err *e)
 {
     struct cube_description *d = &c->d;
     d->has_geotransform = GDALGetGeoTransform(c->dataset, d->geotransform) == CE_None;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         d->has_geotransform = d->has_geotransform && isfinite(d->geotransform[i]);
+        d->geotransform[i] += 0.0; /* GDAL's ENVI driver makes -0 of no rotation */
+    }
     int count = d->has_geotransform ? 0 : GDALGetGCPCount(c->dataset);
     if (count > 0) {
         const GDAL_GCP *from = GDALGetGCPs(c->dataset);
