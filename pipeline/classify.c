@@ -141,6 +141,8 @@ static int run(struct plan *p, struct err *e)
         return -1;
     if (scheduler_job_open(q->scheduler, q->model->id, q->deadline, &p->job, e) != 0)
         return -1;
+    if (q->opened != NULL)
+        q->opened(q->opened_arg, p->job);
     struct line_source source = source_of(p, &p->out->result.pixels);
     struct strips strips = {.source = &source,
                             .map = &p->map,
@@ -169,6 +171,8 @@ static int run(struct plan *p, struct err *e)
 
 static void release_plan(struct plan *p)
 {
+    if (p->job != NULL && p->request->opened != NULL)
+        p->request->opened(p->request->opened_arg, NULL);
     scheduler_job_close(p->job);
     affine_map_release(&p->map);
     validity_release(&p->validity);

@@ -36,6 +36,11 @@ struct classify_request {
     const atomic_bool *cancel;      /* may be NULL */
     void (*progress)(void *arg, double fraction); /* may be NULL; called from the calling thread */
     void *progress_arg;
+
+    /* Told the job once it is open, so that another thread can end it (scheduler_job_cancel) while this one waits for
+     * the engine, where `cancel` is not looked at; and NULL before it closes. May be NULL. */
+    void (*opened)(void *arg, struct scheduler_job *job);
+    void *opened_arg;
 };
 
 struct classification {

@@ -81,11 +81,19 @@ static void look_at_idle(const struct monitor *m, struct connections *cs, struct
     }
 }
 
-/* A client that shut its sending side is gone too: there is no telling the two apart. */
+/* A client that shut its sending side is gone too: there is no telling the two apart. By connections.lock. */
 static bool client_left(const struct connection *c)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
     return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* All that came of a body was read, and no more will: libmicrohttpd can miss this where the end came with the last
+ * bytes. */
+static bool body_ended(const struct connection *c)
+{
+    char next;
+    return client_left(c) && recv(c->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 /* Asks a held request to end; one that still waits for a worker is put on *withdrawn. */
@@ -118,6 +126,8 @@ static void look(const struct monitor *m)
             cut(cs, c, 0, "slow headers");
         else if (c->phase == CONNECTION_BODY && too_slow(c, atomic_load(&c->received), s, now))
             cut(cs, c, 408, "slow body");
+        else if (c->phase == CONNECTION_BODY && body_ended(c))
+            cut(cs, c, 0, "client left");
         else if (c->phase == CONNECTION_ANSWER && now - c->window_start >= s->header_timeout &&
                  too_slow(c, connection_bytes_acked(c), s, now))
             cut(cs, c, 0, "slow reader");

@@ -1,5 +1,6 @@
 #include "server/request.h"
 #include "base/clock.h"
+#include "engine/scheduler.h"
 #include "server/service.h"
 #include "server/workers.h"
 #include <stdio.h>
@@ -45,6 +46,7 @@ struct request *request_open(struct service *s, const char *target)
     answer_init(&r->answer);
     upload_init(&r->upload);
     query_init(&r->query);
+    pthread_mutex_init(&r->lock, NULL);
     random_hex(r->id, 16);
     return r;
 }
@@ -55,6 +57,7 @@ void request_close(struct request *r)
         return;
     request_dismiss(r);
     answer_release(&r->answer);
+    pthread_mutex_destroy(&r->lock);
     free(r);
 }
 
@@ -114,7 +117,19 @@ void request_cancel(struct request *r, enum err_code why)
 {
     int none = ERR_NONE;
     atomic_compare_exchange_strong(&r->why, &none, (int)why);
-    atomic_store(&r->cancel, true);
+    pthread_mutex_lock(&r->lock);
+    if (!atomic_exchange(&r->cancel, true) && r->job != NULL)
+        scheduler_job_cancel(r->job);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void request_set_job(struct request *r, struct scheduler_job *job)
+{
+    pthread_mutex_lock(&r->lock);
+    r->job = job;
+    if (job != NULL && atomic_load(&r->cancel))
+        scheduler_job_cancel(job);
+    pthread_mutex_unlock(&r->lock);
 }
 
 int request_canceled(const struct request *r, struct err *e)

@@ -1,7 +1,7 @@
 /* request.h - one request, from its first line to its log line.
  *
  * It belongs to a thread of the HTTP pool, but between connection_hold and connections_resume to the workers. Only
- * `cancel` and `why` are touched from elsewhere, by request_cancel.
+ * `cancel`, `why` and the job are touched from elsewhere, by request_cancel. Lock order: connections.h.
  */
 #pragma once
 #include "base/err.h"
@@ -9,6 +9,7 @@
 #include "server/answer.h"
 #include "server/guard.h"
 #include "server/upload.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 struct connection;
 struct model;
 struct route;
+struct scheduler_job;
 struct service;
 
 struct request {
@@ -41,8 +43,10 @@ struct request {
     double deadline; /* clock_now(); 0: none */
 
     atomic_bool cancel;
-    atomic_int why;       /* enum err_code of the first cancel */
-    struct request *next; /* by the lock of workers.c: its queue */
+    atomic_int why; /* enum err_code of the first cancel */
+    pthread_mutex_t lock;
+    struct scheduler_job *job; /* by lock: while the engine works for it */
+    struct request *next;      /* by the lock of workers.c: its queue */
 
     struct answer answer;
 };
@@ -57,6 +61,9 @@ void request_identify(struct request *r, const struct headers *h);
 /* Asks for the end of a held request: ERR_CANCELED (the client left), ERR_DEADLINE, ERR_UNAVAILABLE (shutdown). The
  * first reason stays. */
 void request_cancel(struct request *r, enum err_code why);
+
+/* The job that request_cancel ends from now on; NULL: none. Ends it at once if the request was canceled already. */
+void request_set_job(struct request *r, struct scheduler_job *job);
 
 /* The problem that the first reason of request_cancel is for the client. Returns -1. */
 int request_canceled(const struct request *r, struct err *e);

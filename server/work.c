@@ -14,6 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static void job_opened(void *arg, struct scheduler_job *job)
+{
+    request_set_job(arg, job);
+}
+
 static int classify(struct request *r, struct classification *c, struct err *e)
 {
     const struct server_settings *s = r->service->settings;
@@ -28,6 +33,8 @@ static int classify(struct request *r, struct classification *c, struct err *e)
         .logits_fd = -1,
         .label_pixels = (uint64_t)s->json_label_pixels,
         .cancel = &r->cancel,
+        .opened = job_opened,
+        .opened_arg = r,
     };
     return classify_run(&q, c, e);
 }

@@ -1,0 +1,404 @@
+"""Many clients, slow ones, ones that leave; a full queue, a full spool, a full disk; SIGTERM under load."""
+import concurrent.futures
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+import packages
+import scenes
+from conftest import SCENE, form, read_all
+
+TIFF = SCENE.read_bytes()
+SAMPLE = bool(os.environ.get("SPECTRAD_TEST_SAMPLE"))
+SMALL = "0,0,6,6" if SAMPLE else "0,0,24,24"
+
+
+@pytest.fixture(scope="module")
+def slow_model(tmp_path_factory):
+    """A package for the demo's scene that takes long: P = 11 shares little, and every kernel is there."""
+    return packages.write(tmp_path_factory.mktemp("slow") / "slow.safetensors", K=48, C=64, P=11, N=3, name="slow")
+
+
+def together(count, call):
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(call, range(count)))
+
+
+def upload_head(length=len(TIFF), query=""):
+    return f"POST /classify{query} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+def begin_upload(daemon, sent=1000, **more):
+    s = daemon.connect()
+    s.sendall(upload_head(**more) + TIFF[:sent])
+    return s
+
+
+def running(daemon):
+    return daemon.metric('spectrad_requests_held{state="running"}')
+
+
+def held(daemon):
+    return sum(daemon.metric(f'spectrad_requests_held{{state="{s}"}}') for s in ("uploading", "queued", "running"))
+
+
+def test_eight_clients_get_the_same_bytes_as_one(start):
+    daemon = start("--workers=8")
+    alone = {f: daemon.post(SCENE, window=SMALL, format=f).body for f in ("npy", "geotiff")}
+    for form_ in alone:
+        replies = together(8, lambda i: daemon.post(SCENE, window=SMALL, format=form_))
+        assert {r.status for r in replies} == {200}
+        if form_ == "npy":
+            assert {r.body for r in replies} == {alone[form_]}
+        else:  # the request's id stands in the file
+            bare = {re.sub(rb"[0-9a-f]{32}", b"", r.body) for r in replies}
+            assert bare == {re.sub(rb"[0-9a-f]{32}", b"", alone[form_])}
+
+
+def test_windows_at_once_are_those_of_the_whole(start):
+    import io
+    import numpy as np
+    daemon = start("--workers=4", "--http-threads=4")
+    whole = np.load(io.BytesIO(daemon.post(SCENE, format="npy", window="0,0,48,12").body))
+    def one(i):
+        return np.load(io.BytesIO(daemon.post(SCENE, format="npy", window=f"{i * 4},2,4,8").body))
+    for i, part in enumerate(together(12, one)):
+        np.testing.assert_array_equal(part, whole[2:10, i * 4:i * 4 + 4])
+
+
+def test_a_full_queue_is_429_with_retry_after(start):
+    daemon = start("--max-requests=2", "--workers=1")
+    first, second = begin_upload(daemon, query="?format=npy&window=0,0,4,4"), begin_upload(daemon)
+    daemon.wait_for(lambda: held(daemon) == 2)
+    refused = daemon.post(SCENE)
+    assert refused.status == 429 and int(refused.headers["retry-after"]) > 0 and refused.problem()["code"] == "busy"
+    assert daemon.metric('spectrad_rejected_total{reason="busy"}') == 1
+    assert daemon.get("/health/ready").status == 200
+    first.sendall(TIFF[1000:])
+    assert first.recv(12) == b"HTTP/1.1 200"
+    assert daemon.post(SCENE, window="0,0,4,4").status == 200
+    first.close()
+    second.close()
+    daemon.wait_for(lambda: held(daemon) == 0)
+
+
+def test_the_queue_holds_what_workers_cannot_take_yet(start, slow_model):
+    daemon = start("--max-requests=6", "--workers=1", models=slow_model)
+    replies = []
+    threads = [threading.Thread(target=lambda: replies.append(daemon.post(SCENE, window="10,10,5,5").status)) for _ in range(6)]
+    for t in threads:
+        t.start()
+    daemon.wait_for(lambda: daemon.metric('spectrad_requests_held{state="queued"}') >= 1)
+    before = time.monotonic()
+    assert daemon.get("/health/ready").status == 200 and daemon.get("/metrics").status == 200
+    assert time.monotonic() - before < 2  # health does not wait for the queue
+    for t in threads:
+        t.join()
+    assert replies == [200] * 6
+
+
+def test_a_client_that_leaves_stops_costing_compute(start, slow_model):
+    daemon = start("--workers=1", "--max-requests=3", models=slow_model)
+    clients = [begin_upload(daemon, sent=len(TIFF)) for _ in range(3)]
+    daemon.wait_for(lambda: running(daemon) == 1 and held(daemon) == 3)
+    for s in clients:
+        s.close()
+    left = time.monotonic()
+    daemon.wait_for(lambda: held(daemon) == 0, seconds=60 if SAMPLE else 10)
+    if not SAMPLE:
+        assert time.monotonic() - left < 5
+    assert daemon.metric('spectrad_rejected_total{reason="canceled"}') == 3
+    daemon.wait_for(lambda: daemon.metric('spectrad_http_requests_total{route="/classify",code="499"}') == 3)
+    assert daemon.post(SCENE, window="10,10,1,1").status == 200
+
+
+def test_a_client_that_leaves_while_it_uploads(start):
+    daemon = start("--max-requests=1")
+    begin_upload(daemon).close()
+    daemon.wait_for(lambda: held(daemon) == 0)
+    assert daemon.metric('spectrad_rejected_total{reason="canceled"}') == 1
+    assert daemon.metric("spectrad_spool_bytes") == 0
+    assert daemon.post(SCENE, window="0,0,4,4").status == 200
+
+
+def test_a_deadline_ends_a_request_that_waits_and_one_that_runs(start, slow_model):
+    daemon = start("--workers=1", models=slow_model)
+    before = time.monotonic()
+    replies = together(2, lambda i: daemon.post(SCENE, deadline="0.7"))
+    assert [r.status for r in replies] == [504, 504]
+    if not SAMPLE:
+        assert time.monotonic() - before < 6
+    assert replies[0].problem()["code"] == "deadline"
+    assert start("--deadline=0.5", models=slow_model).post(SCENE).status == 504
+
+
+def test_slow_headers_are_cut_and_others_are_served(start):
+    daemon = start("--header-timeout=1")
+    slow = [daemon.connect() for _ in range(50)]
+    begun = time.monotonic()
+    stop = threading.Event()
+
+    def drip():
+        for i in range(1000):
+            for s in slow:
+                try:
+                    s.sendall(b"GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[i:i + 1] or b"a")
+                except OSError:
+                    pass
+            if stop.wait(0.1):
+                return
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    assert daemon.post(SCENE, window="0,0,4,4").status == 200
+    for s in slow:
+        s.settimeout(10)
+        assert read_all(s) == b""
+    took = time.monotonic() - begun
+    stop.set()
+    thread.join()
+    assert 1 <= took < 8
+    daemon.wait_for(lambda: daemon.metric("spectrad_connections") == 1)
+
+
+def test_slow_headers_of_a_second_request_are_cut(start):
+    daemon = start("--header-timeout=1", "--idle-timeout=60")
+    with daemon.connect(timeout=10) as s:
+        s.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"live" in s.recv(4096)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 8:
+            try:
+                s.sendall(b"G" if time.monotonic() - begun < 0.1 else b"E")
+            except OSError:
+                break
+            time.sleep(0.1)
+        assert 1 <= time.monotonic() - begun < 8
+
+
+def test_an_idle_connection_is_closed_after_its_time(start):
+    daemon = start("--idle-timeout=1", "--header-timeout=30")
+    with daemon.connect(timeout=10) as s:
+        s.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"live" in s.recv(4096)
+        begun = time.monotonic()
+        assert s.recv(100) == b"" and 0.5 < time.monotonic() - begun < 8
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_a_body_that_stalls_is_408(start, drips):
+    daemon = start("--header-timeout=1")
+    with begin_upload(daemon) as s:
+        s.settimeout(0.1 if drips else 10)
+        answer, begun = b"", time.monotonic()
+        while time.monotonic() - begun < 10 and not answer.endswith(b"}"):
+            try:
+                if drips:
+                    s.sendall(b"x")
+                answer += s.recv(4096)
+            except socket.timeout:
+                pass
+            except OSError:
+                break
+        assert answer.startswith(b"HTTP/1.1 408 ") and b"application/problem+json" in answer
+        assert time.monotonic() - begun < 8
+    daemon.wait_for(lambda: held(daemon) == 0)
+    assert daemon.metric('spectrad_http_requests_total{route="/classify",code="408"}') == 1
+    assert daemon.metric('spectrad_rejected_total{reason="timeout"}') == 1
+    assert daemon.post(SCENE, window="0,0,4,4").status == 200
+
+
+def test_an_upload_that_is_slow_but_steady_is_taken(start):
+    daemon = start("--header-timeout=1", "--min-rate=1K")
+    with daemon.connect() as s:
+        s.sendall(upload_head(query="?window=0,0,4,4"))
+        for i in range(15):
+            s.sendall(TIFF[i * 4000:(i + 1) * 4000])
+            time.sleep(0.2)
+        s.sendall(TIFF[60000:])
+        assert s.recv(12) == b"HTTP/1.1 200"
+
+
+def test_an_answer_that_nobody_reads_is_given_up(start):
+    daemon = start("--header-timeout=1")
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(daemon.address)
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 1500)  # more than the buffers of both sides hold
+        daemon.wait_for(lambda: daemon.metric("spectrad_connections") == 2, seconds=5)
+        daemon.wait_for(lambda: daemon.metric("spectrad_connections") == 1, seconds=20)
+
+
+def test_more_than_the_spool_holds_is_507_before_the_body(start):
+    daemon = start("--spool-limit=1000000")
+    with begin_upload(daemon, length=600_000) as s:
+        daemon.wait_for(lambda: daemon.metric("spectrad_spool_bytes") == 600_000)
+        refused = daemon.post(b"x" * 500_000)
+        assert refused.status == 507 and refused.problem()["code"] == "space" and int(refused.headers["retry-after"]) > 0
+    daemon.wait_for(lambda: daemon.metric("spectrad_spool_bytes") == 0)
+    assert daemon.post(SCENE, window="0,0,4,4").status == 200
+    assert daemon.metric("spectrad_spool_bytes") == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place]).returncode != 0:
+        pytest.skip("mounting a small disk needs root")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_507_and_the_next_request_succeeds(small_disk, start):
+    daemon = start("--header-timeout=5", spool=small_disk)
+    too_much = daemon.post(b"II*\0" + b"x" * (8 << 20))
+    assert too_much.status == 507  # seen by statvfs, before the body
+    filler = small_disk / "filler"
+    with daemon.connect() as s:  # the disk fills while the body comes
+        s.sendall(upload_head(length=1 << 20) + b"x" * 1000)
+        daemon.wait_for(lambda: held(daemon) == 1)
+        with open(filler, "wb", buffering=0) as f:
+            try:
+                while True:
+                    f.write(b"x" * 4096)
+            except OSError:
+                pass
+        s.sendall(b"x" * ((1 << 20) - 1000))
+        assert s.recv(12) == b"HTTP/1.1 507"
+    filler.unlink()
+    assert daemon.post(SCENE, window="0,0,4,4").status == 200
+
+
+def test_sigterm_under_load_answers_every_accepted_request(start):
+    daemon = start("--workers=2", "--max-requests=64")
+    accepted = threading.Semaphore(0)
+    results = []
+
+    def client(i):
+        with daemon.connect() as s:
+            s.sendall(upload_head(query=f"?window=0,0,{10 + i},10&format=npy") + TIFF[:5000])
+            accepted.release()
+            if i % 2:
+                time.sleep(1)  # still uploading when the signal comes
+            s.sendall(TIFF[5000:])
+            results.append((i, read_all(s)))
+
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(24)]
+    for t in threads:
+        t.start()
+    for _ in threads:
+        accepted.acquire()
+    daemon.wait_for(lambda: held(daemon) >= 20 or len(results) > 4)
+    time.sleep(0.3)
+    daemon.terminate()
+    daemon.wait_for(lambda: daemon.log("draining"))
+    late = None
+    try:
+        late = daemon.post(SCENE)
+    except OSError:
+        pass  # listens no more: everything was answered already
+    for t in threads:
+        t.join()
+    assert daemon.wait() == 0
+    assert len(results) == 24
+    for i, answer in results:
+        assert answer.startswith(b"HTTP/1.1 200"), (i, answer[:300])
+        assert len(answer.split(b"\r\n\r\n", 1)[1]) == 128 + (10 + i) * 10
+    if late is not None:
+        assert late.status == 503 and late.headers["connection"] == "close" and int(late.headers["retry-after"]) > 0
+
+
+def test_while_draining_it_says_so_and_takes_nothing_new(start):
+    daemon = start("--idle-timeout=100")
+    idle = daemon.connect()
+    idle.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"live" in idle.recv(4096)
+    with begin_upload(daemon, query="?window=0,0,4,4") as s:
+        daemon.wait_for(lambda: held(daemon) == 1)
+        daemon.terminate()
+        daemon.wait_for(lambda: daemon.get("/health/ready").status == 503)
+        assert daemon.get("/health/ready").json()["status"] == "draining"
+        assert daemon.get("/health/live").status == 200
+        assert idle.recv(100) == b""  # idle connections close
+        refused = daemon.post(SCENE)
+        assert refused.status == 503 and refused.problem()["code"] == "unavailable"
+        s.sendall(TIFF[1000:])
+        assert read_all(s).startswith(b"HTTP/1.1 200")
+    assert daemon.wait() == 0
+    idle.close()
+
+
+def test_during_the_drain_delay_requests_are_still_served(start):
+    daemon = start("--drain-delay=2")
+    daemon.terminate()
+    daemon.wait_for(lambda: daemon.get("/health/ready").status == 503)
+    reply = daemon.post(SCENE, window="0,0,4,4")
+    assert reply.status == 200 and reply.headers["connection"] == "close"
+    begun = time.monotonic()
+    assert daemon.wait() == 0 and time.monotonic() - begun < 10
+
+
+def test_the_drain_is_bounded(start, slow_model):
+    daemon = start("--drain-timeout=1", models=slow_model)
+    with begin_upload(daemon, sent=len(TIFF)) as s, begin_upload(daemon):  # one runs for long, one never comes
+        daemon.wait_for(lambda: running(daemon) == 1)
+        daemon.terminate()
+        answer = read_all(s)
+        assert answer.startswith(b"HTTP/1.1 503"), answer[:200]
+        assert daemon.wait(60 if SAMPLE else 15) == 1
+    assert "before every request" in daemon.stderr()
+
+
+def test_a_second_signal_stops_at_once(start, slow_model):
+    daemon = start("--drain-timeout=1000", models=slow_model)
+    with begin_upload(daemon, sent=len(TIFF)) as s:
+        daemon.wait_for(lambda: running(daemon) == 1)
+        daemon.terminate()
+        daemon.wait_for(lambda: daemon.log("draining"))
+        begun = time.monotonic()
+        daemon.process.send_signal(2)
+        assert daemon.wait(60) == 1
+        if not SAMPLE:
+            assert time.monotonic() - begun < 5
+        assert read_all(s).startswith(b"HTTP/1.1 503")
+
+
+def test_no_file_is_left_open_and_memory_does_not_creep(start):
+    daemon = start()
+    def open_files():
+        return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+    def round_():
+        for body, query in [(TIFF, {"window": "0,0,4,4"}), (TIFF[:5000], {}), (b"nothing", {}), (TIFF, {"window": "0,0,999,9"}),
+                            (form([("x", b"1")]), {}), (TIFF, {"format": "geotiff", "window": "0,0,3,3"}), (TIFF, {"bad": "1"})]:
+            daemon.post(body, **query)
+    round_()
+    daemon.wait_for(lambda: daemon.metric("spectrad_connections") == 1)
+    files = open_files()
+    for _ in range(3 if SAMPLE else 20):
+        round_()
+    daemon.wait_for(lambda: daemon.metric("spectrad_connections") == 1)
+    assert open_files() <= files + 1
+    assert daemon.metric("spectrad_spool_bytes") == 0 and held(daemon) == 0
+
+
+def test_a_form_of_an_envi_pair(start):
+    cube = scenes.demo().cut(0, 0, 30, 20)
+    data, header = scenes.envi_bytes(cube), scenes.header_text(cube)
+    daemon = start()
+    pair = daemon.post_form([("cube", data), ("header", header)], format="npy")
+    turned = daemon.post_form([("header", header), ("cube", data)], format="npy")
+    assert pair.status == 200, pair.body
+    assert pair.body == turned.body
+    tiff = daemon.post(SCENE, window="0,0,30,20", format="npy")
+    import io
+    import numpy as np
+    a, b = (np.load(io.BytesIO(x.body)) for x in (pair, tiff))
+    np.testing.assert_array_equal(a[:17, :27], b[:17, :27])  # away from the cut's border
