@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 enum {
     TILED_FROM = 512,     /* pixels a side: a small map is one that no viewer needs tiles for */
@@ -146,7 +146,8 @@ static bool has_companion(const char *path)
     char *companion;
     if (asprintf(&companion, "%s.aux.xml", path) < 0)
         return false;
-    bool found = access(companion, F_OK) == 0;
+    struct stat s;
+    bool found = stat(companion, &s) == 0 && S_ISREG(s.st_mode);
     free(companion);
     return found;
 }
