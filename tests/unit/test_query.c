@@ -26,7 +26,7 @@ static void bad(const char *key, const char *text, size_t length, const char *pa
     struct err e = {0};
     char what[400];
     query_init(&q);
-    snprintf(what, sizeof what, "%s=%s", key, text);
+    snprintf(what, sizeof what, "%s=%.*s", key, (int)length, text);
     if (query_set(&q, key, text, length, &e) == 0)
         fail_msg("accepted: %s", what);
     expect_error(&e, ERR_REQUEST, part, what);
