@@ -59,6 +59,20 @@ static void test_job_past_its_deadline_is_not_run(void **state)
     fixture_close(f);
 }
 
+static void test_block_is_refused_after_the_deadline(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open(1, 10);
+    struct scheduler_job *j = job_open(f, clock_now() - 1);
+    struct block *b = fake_block(0, 0, 10);
+    struct err e;
+    assert_int_equal(scheduler_job_submit(j, b, &e), -1);
+    expect_error(&e, ERR_DEADLINE, "deadline", "a deadline that has passed");
+    block_close(b);
+    scheduler_job_close(j);
+    fixture_close(f);
+}
+
 /* A deadline and a cancel reach the engine by the task's flag, and the block is waited for. */
 static void test_deadline_stops_the_run_under_way(void **state)
 {
@@ -106,6 +120,27 @@ static void test_cancel_wakes_the_waiting_thread_and_stops_the_run(void **state)
     block_close(late);
     scheduler_job_close(j);
     fake_set_gate(&f->engine[0], false);
+    fixture_close(f);
+}
+
+static void test_cancel_ends_one_waiting_job_and_no_other(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open(1, 10);
+    struct scheduler_job *plugged = plug(f), *left = job_open(f, 0), *stays = job_open(f, 0);
+    struct scheduler_stats stats;
+    pthread_t thread;
+    submit(left, 0, 0, 2, 10);
+    submit(stays, 1, 0, 2, 10);
+    pthread_create(&thread, NULL, cancel_soon, left);
+    assert_int_equal(take_all(left, 0, ERR_CANCELED), 2); /* while the engine is held */
+    pthread_join(thread, NULL);
+    scheduler_job_close(left);
+    scheduler_stats(f->scheduler, &stats);
+    assert_int_equal(stats.blocks_queued, 2);
+    unplug(f, plugged);
+    finish(stays, 2);
+    assert_int_equal(f->engine[0].logged, 3);
     fixture_close(f);
 }
 
@@ -318,8 +353,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deadline_ends_a_job_whose_blocks_still_wait),
         cmocka_unit_test(test_job_past_its_deadline_is_not_run),
+        cmocka_unit_test(test_block_is_refused_after_the_deadline),
         cmocka_unit_test(test_deadline_stops_the_run_under_way),
         cmocka_unit_test(test_cancel_wakes_the_waiting_thread_and_stops_the_run),
+        cmocka_unit_test(test_cancel_ends_one_waiting_job_and_no_other),
         cmocka_unit_test(test_block_is_not_handed_back_while_an_engine_writes_into_it),
         cmocka_unit_test(test_failed_run_ends_its_jobs_and_no_others),
         cmocka_unit_test(test_dead_engine_does_not_drain_the_queue_of_a_good_one),
