@@ -86,7 +86,7 @@ int cube_read(struct cube *c, const int *picked, int B, int column, int line, in
     CPLErr result = GDALDatasetRasterIOEx(c->dataset, GF_Read, column, line, columns, lines, samples, columns, lines,
                                           c->sample, B, list, size, band * B, band, &extra);
     free(list);
-    if (has_failed(c, result) || is_canceled(cancel))
+    if (has_failed(c, result))
         return blame(c, line, lines, cancel, e);
     for (size_t row = 0; c->signed_bytes && row < (size_t)lines * (size_t)B; row++)
         restore_sign((int16_t *)samples + row * stride, (size_t)columns);

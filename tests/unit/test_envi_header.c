@@ -97,7 +97,7 @@ static const char *const odd[] = {
     "ENVI\rsamples = 4\rlines = 3\rbands = 2\rdata type = 2\rinterleave = bil\rbyte order = 0",
     "ENVI\n  SAMPLES=4\nLines   =3\nbAnDs= 2 \ndata   type\t=\t2\nInterleave = BIL\nbyte_order = 0\n",
     GOOD "samples = 4\n", /* twice, the same */
-    GOOD "; samples = 5\n  ; lines = 7\n",
+    GOOD "; samples = 5\n  ; lines = 7\n; a brace = {that never ends\n",
     GOOD "a line without a sign\n\n= \n=nothing\nunknown = {1, 2}\n",
     GOOD "description = {\n  samples = 9\n  lines = 9}\n",
     GOOD "description = {a {nested} brace}\nband names = {\n a,\n b}\n",
