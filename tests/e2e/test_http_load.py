@@ -123,7 +123,7 @@ def test_a_client_that_leaves_while_it_uploads(start):
     daemon = start("--max-requests=1")
     begin_upload(daemon).close()
     daemon.wait_for(lambda: held(daemon) == 0)
-    assert daemon.metric('spectrad_rejected_total{reason="canceled"}') == 1
+    daemon.wait_for(lambda: daemon.metric('spectrad_rejected_total{reason="canceled"}') == 1)
     assert daemon.metric("spectrad_spool_bytes") == 0
     assert daemon.post(SCENE, window="0,0,4,4").status == 200
 
