@@ -1,4 +1,5 @@
 #include "cli/describe.h"
+#include "proto/package_json.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,45 +23,11 @@ static cJSON *numbers(const double *values, size_t n)
     return list;
 }
 
-static void add_classes(cJSON *o, const struct package *p)
-{
-    cJSON *list = cJSON_AddArrayToObject(o, "classes");
-    for (int i = 0; i < p->network.N; i++) {
-        const struct package_class *k = &p->classes[i];
-        char color[8];
-        cJSON *one = cJSON_CreateObject();
-        snprintf(color, sizeof color, "#%02x%02x%02x", k->red, k->green, k->blue);
-        cJSON_AddNumberToObject(one, "id", k->id);
-        cJSON_AddStringToObject(one, "name", k->name);
-        cJSON_AddStringToObject(one, "color", color);
-        cJSON_AddItemToArray(list, one);
-    }
-}
-
 cJSON *describe_package(const struct package *p)
 {
-    const struct network *n = &p->network;
-    cJSON *o = cJSON_CreateObject();
+    cJSON *o = package_json(p);
     cJSON_AddStringToObject(o, "kind", "package");
-    cJSON_AddStringToObject(o, "name", p->name);
-    cJSON_AddStringToObject(o, "version", p->version);
-    cJSON_AddStringToObject(o, "sha256", p->sha256);
-    cJSON_AddNumberToObject(o, "parameters", (double)p->parameters);
-    cJSON_AddNumberToObject(o, "multiply_adds_per_patch", network_multiply_adds(n));
-    cJSON_AddNumberToObject(o, "sensor_bands", p->preprocess.B);
-    cJSON_AddNumberToObject(o, "bands", n->K);
-    cJSON_AddNumberToObject(o, "patch", n->P);
-    cJSON_AddNumberToObject(o, "kernels", n->C);
-    cJSON_AddStringToObject(o, "attention", n->distinct_attention ? "distinct" : "published");
-    cJSON_AddStringToObject(o, "scaling", p->scaling_none ? "none" : "file");
-    cJSON_AddStringToObject(o, "normalization", p->normalization == NORMALIZATION_SCENE ? "scene" : "model");
-    if (p->has_nodata)
-        add_number(o, "nodata", p->nodata);
-    add_classes(o, p);
-    if (p->wavelengths_nm != NULL)
-        cJSON_AddItemToObject(o, "wavelengths_nm", numbers(p->wavelengths_nm, (size_t)p->preprocess.B));
-    if (p->fwhm_nm != NULL)
-        cJSON_AddItemToObject(o, "fwhm_nm", numbers(p->fwhm_nm, (size_t)p->preprocess.B));
+    cJSON_AddNumberToObject(o, "multiply_adds_per_patch", network_multiply_adds(&p->network));
     return o;
 }
 
