@@ -28,5 +28,5 @@ void log_configure(enum log_level lowest, enum log_format format);
 
 /* Writes one line with time, level, message and the fields, if the level is high enough. */
 #define log_event(level, message, ...)                                                                                 \
-    log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {.key = 0}})
+    log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = 0}})
 void log_write(enum log_level level, const char *message, const struct log_field *fields);

@@ -6,8 +6,8 @@ static const struct {
     const char *name;
     size_t size;
 } types[] = {
-    [SAMPLE_UINT8] = {"Byte", 1},      [SAMPLE_INT16] = {"Int16", 2},     [SAMPLE_UINT16] = {"UInt16", 2},
-    [SAMPLE_INT32] = {"Int32", 4},     [SAMPLE_UINT32] = {"UInt32", 4},   [SAMPLE_FLOAT32] = {"Float32", 4},
+    [SAMPLE_UINT8] = {"Byte", 1},      [SAMPLE_INT16] = {"Int16", 2},   [SAMPLE_UINT16] = {"UInt16", 2},
+    [SAMPLE_INT32] = {"Int32", 4},     [SAMPLE_UINT32] = {"UInt32", 4}, [SAMPLE_FLOAT32] = {"Float32", 4},
     [SAMPLE_FLOAT64] = {"Float64", 8},
 };
 

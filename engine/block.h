@@ -1,9 +1,9 @@
 /* block.h - the unit that travels: a window of pixels with its halo, as the file has it.
  *
- * A block of lines x columns centre pixels carries (lines + 2 halo) x (columns + 2 halo) pixels of B bands, in the file's
- * own sample type, line-interleaved: samples (lines + 2 halo, B, columns + 2 halo). Engines form the patches themselves.
- * Pixels outside the scene have valid = 0 (their samples are never read as values).
- * Threading: owned by one thread at a time; the scheduler hands it over and back.
+ * A block of lines x columns centre pixels carries (lines + 2 halo) x (columns + 2 halo) pixels of B bands, in the
+ * file's own sample type, line-interleaved: samples (lines + 2 halo, B, columns + 2 halo). Engines form the patches
+ * themselves. Pixels outside the scene have valid = 0 (their samples are never read as values). Threading: owned by one
+ * thread at a time; the scheduler hands it over and back.
  */
 #pragma once
 #include "base/err.h"
@@ -17,7 +17,7 @@ struct block {
     int halo;           /* P / 2 */
     int B, N;
     enum sample_type type;
-    int column, line;   /* of the first centre pixel, in whatever frame the owner counts; engines ignore it */
+    int column, line; /* of the first centre pixel, in whatever frame the owner counts; engines ignore it */
 
     void *samples;                /* (lines + 2 halo, B, columns + 2 halo) */
     uint8_t *valid;               /* (lines + 2 halo, columns + 2 halo); 1: can be classified */

@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "proto/query.h"
 
-/* accept may be NULL. Errors: ERR_ACCEPT names what there is; ERR_REQUEST for a header that cannot be parsed. Over HTTP `format`
- * npy needs no Accept. */
+/* accept may be NULL. Errors: ERR_ACCEPT names what there is; ERR_REQUEST for a header that cannot be parsed. Over HTTP
+ * `format` npy needs no Accept. */
 int accept_choose(enum result_format asked, const char *accept, enum result_format *out, struct err *e);
 
 const char *accept_media_type(enum result_format f); /* "image/tiff; application=geotiff" */

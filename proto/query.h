@@ -1,8 +1,7 @@
 /* query.h - what a request asks for, from key/value text, over HTTP and on the command line alike.
  *
- * One table row per key: name, whether this build serves it, how it is parsed, help. The command line makes its options from
- * the same table (`nodata_rule` is `--nodata-rule`).
- * Threading: plain data.
+ * One table row per key: name, whether this build serves it, how it is parsed, help. The command line makes its options
+ * from the same table (`nodata_rule` is `--nodata-rule`). Threading: plain data.
  */
 #pragma once
 #include "base/err.h"
@@ -13,7 +12,9 @@
 
 enum result_format { FORMAT_UNSET, FORMAT_JSON, FORMAT_GEOTIFF, FORMAT_NPY };
 
-struct window { int column, line, columns, lines; };
+struct window {
+    int column, line, columns, lines;
+};
 
 struct query {
     char model[256]; /* "": not given */
@@ -40,8 +41,8 @@ extern const size_t query_key_count;
 
 void query_init(struct query *q);
 
-/* Sets one key from text[0..length) (already decoded). ERR_REQUEST: an unknown key (with the keys there are), given twice,
- * unparsable, not finite, out of range. */
+/* Sets one key from text[0..length) (already decoded). ERR_REQUEST: an unknown key (with the keys there are), given
+ * twice, unparsable, not finite, out of range. */
 int query_set(struct query *q, const char *key, const char *text, size_t length, struct err *e);
 
 const char *result_format_name(enum result_format f); /* "json" */
