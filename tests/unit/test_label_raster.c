@@ -245,7 +245,7 @@ static void test_a_map_whose_names_cannot_be_written_is_an_error(void **state)
 }
 
 /* ---- truth ---- */
-static const double truth[LINES][COLUMNS] = {{0, 1, 255, 256}, {-1, 65534, 65535, 70000}, {3, 9, 2.5, 9}};
+static const double truth[LINES][COLUMNS] = {{0, 1, 255, 256}, {-2, 65534, 65535, 70000}, {3, 9, 2.5, 9}};
 static bool with_nodata;
 
 static void fill_truth(GDALDatasetH d)

@@ -137,6 +137,7 @@ static void test_a_file_error_names_file_and_line(void **state)
                    "test_option.conf:3: there are no sections here, found [server]");
     expect_refused("threads = 3\nmode fast\n", "test_option.conf:2: not `key = value`");
     expect_refused("mode = other\n", "'other' is not one of fast, slow");
+    expect_refused("ratio = -0.1\n", "'-0.1' is not a number from 0 to 1");
     expect_refused("ratio = 1.5\n", "'1.5' is not a number from 0 to 1");
     expect_refused("verbose = maybe\n", "'maybe' is neither true nor false");
     expect_refused("help = true\n", "there is no setting 'help'");
@@ -210,9 +211,19 @@ static void test_sizes_have_suffixes_and_bounds(void **state)
                 {"2T", 2ull << 40},
                 {"8388607T", 8388607ull << 40},
                 {"9223372036854775807", INT64_MAX}};
-    static const char *const bad[] = {
-        "0",    "",  "K", "-1", "1.5G", "4GB", "4 G", "8388608T", "9223372036854775808", "99999999999999999999T",
-        "0x10", "G4"};
+    static const char *const bad[] = {"0",
+                                      "",
+                                      "K",
+                                      "-1",
+                                      "1.5G",
+                                      "4GB",
+                                      "4 G",
+                                      "8388608T",
+                                      "16777217T",
+                                      "9223372036854775808",
+                                      "99999999999999999999T",
+                                      "0x10",
+                                      "G4"};
     struct err e = {0};
     char line[64];
     (void)state;

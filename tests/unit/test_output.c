@@ -3,10 +3,12 @@
 #include "tests/unit/support/expect.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -208,6 +210,7 @@ static void test_standard_output_gets_the_whole_result_and_no_companion(void **s
     setenv("TMPDIR", "tmp", 1);
     open_output(&o, "-");
     assert_null(o.target);
+    assert_memory_equal(o.directory, "tmp/.", 5);
     write_text(o.path, text);
     int file = open("captured", O_RDWR | O_CREAT, 0600);
     assert_int_equal(commit_into(&o, file, &e), 0);
@@ -242,6 +245,29 @@ static void test_a_full_standard_output_is_an_error(void **state)
     close(full);
 }
 
+static void test_a_standard_output_that_takes_a_part_is_an_error(void **state)
+{
+    struct rlimit old, few;
+    struct output o;
+    struct err e;
+    (void)state;
+    open_output(&o, "-");
+    write_text(o.path, "a result of more than ten bytes");
+    int file = open("captured", O_WRONLY | O_CREAT, 0600);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    few = (struct rlimit){10, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &few);
+    int result = commit_into(&o, file, &e);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(result, -1);
+    expect_error(&e, ERR_IO, "standard output cannot be written: File too large", "a part");
+    expect_text("captured", "a result o");
+    output_release(&o);
+    close(file);
+    unlink("captured");
+}
+
 static char directory[] = "/tmp/spectrad-test-output.XXXXXX";
 
 static int set_up(void **state)
@@ -266,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_a_commit_that_fails_leaves_the_target_alone),
         cmocka_unit_test(test_a_target_that_cannot_be_a_file_is_refused_at_once),
         cmocka_unit_test(test_standard_output_gets_the_whole_result_and_no_companion),
+        cmocka_unit_test(test_a_standard_output_that_takes_a_part_is_an_error),
         cmocka_unit_test(test_a_full_standard_output_is_an_error),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
