@@ -123,9 +123,9 @@ static enum result_format format_of(const struct settings *s)
     return dot != NULL && strcasecmp(dot, ".npy") == 0 ? FORMAT_NPY : FORMAT_JSON;
 }
 
-static void on_progress(void *arg, double fraction)
+static void on_progress(void *arg, uint64_t done, uint64_t pixels)
 {
-    progress_update(arg, fraction);
+    progress_update(arg, done, pixels);
 }
 
 /* Puts the .npy head before the logits that the run wrote behind it. */

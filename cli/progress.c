@@ -11,9 +11,9 @@ void progress_init(struct progress *p, bool quiet)
     *p = (struct progress){.shown = !quiet && isatty(STDERR_FILENO), .start = clock_now()};
 }
 
-void progress_update(struct progress *p, double fraction)
+void progress_update(struct progress *p, uint64_t done, uint64_t pixels)
 {
-    double now = clock_now(), spent = now - p->start;
+    double now = clock_now(), spent = now - p->start, fraction = (double)done / (double)pixels;
     if (!p->shown || now - p->last < 0.1)
         return;
     p->last = now;
@@ -24,8 +24,8 @@ void progress_update(struct progress *p, double fraction)
     memset(bar, '#', (size_t)full);
     bar[BAR] = '\0';
     fprintf(stderr, "\r[%s] %3.0f %%", bar, fraction * 100);
-    if (p->pixels > 0 && spent > 0.5)
-        fprintf(stderr, "  %.0f pixels/s", fraction * (double)p->pixels / spent);
+    if (spent > 0.5)
+        fprintf(stderr, "  %.0f pixels/s", (double)done / spent);
     if (fraction > 0.01 && spent > 0.5) {
         long left = (long)(spent / fraction - spent + 0.5);
         fprintf(stderr, "  %ld:%02ld left ", left / 60, left % 60);

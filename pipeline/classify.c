@@ -95,10 +95,10 @@ static int store(void *arg, const struct block *b, struct err *e)
             return -1;
     }
     if (p->request->progress != NULL) {
-        double total = (double)p->out->labels_length, done = 0;
+        uint64_t done = p->out->result.pixels.invalid;
         for (int i = 0; i < b->N; i++)
-            done += (double)p->sums[i].pixels;
-        p->request->progress(p->request->progress_arg, (done + (double)p->out->result.pixels.invalid) / total);
+            done += p->sums[i].pixels;
+        p->request->progress(p->request->progress_arg, done, p->out->labels_length);
     }
     return 0;
 }
@@ -124,7 +124,7 @@ static int normalize(struct plan *p, struct err *e)
 {
     struct line_source source = source_of(p, NULL);
     struct scene_statistics statistics;
-    int result = statistics_gather(&statistics, &source, &p->map, NULL, NULL, e);
+    int result = statistics_gather(&statistics, &source, &p->map, e);
     if (result == 0)
         affine_map_normalize(&p->map, &statistics);
     scene_statistics_release(&statistics);

@@ -34,7 +34,8 @@ struct classify_request {
     uint64_t label_pixels;          /* the JSON leaves the label rows out above so many pixels; 0: never */
     int strip_lines, block_columns; /* 0: chosen by the memory there is; the answer is the same for any */
     const atomic_bool *cancel;      /* may be NULL */
-    void (*progress)(void *arg, double fraction); /* may be NULL; called from the calling thread */
+    void (*progress)(void *arg, uint64_t done,
+                     uint64_t pixels); /* of the window; may be NULL; from the calling thread */
     void *progress_arg;
 
     /* Told the job once it is open, so that another thread can end it (scheduler_job_cancel) while this one waits for

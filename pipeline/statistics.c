@@ -26,7 +26,7 @@ done:
 }
 
 int statistics_gather(struct scene_statistics *s, const struct line_source *source, const struct affine_map *map,
-                      void (*progress)(void *arg, double fraction), void *arg, struct err *e)
+                      struct err *e)
 {
     const struct cube_description *d = cube_describe(source->cube);
     int width = d->columns, piece = lines_that_fit(source, width, 0, PIECE_LINES);
@@ -44,8 +44,6 @@ int statistics_gather(struct scene_statistics *s, const struct line_source *sour
     for (int c = 0; c < d->columns && result == 0; c += width) {
         int columns = c + width > d->columns ? d->columns - c : width;
         result = gather_strip(s, source, map, c, columns, piece < 1 ? 1 : piece, scratch, e);
-        if (progress != NULL)
-            progress(arg, (double)(c + columns) / d->columns);
     }
     free(scratch);
     return result;

@@ -7,7 +7,6 @@
 #include "pipeline/lines.h"
 
 /* Reads the whole scene once, whatever the window, always in the same pieces, so that the figures are the same for
- * every window. map: before normalisation. *s is initialised here and released by the caller, also on failure. progress
- * may be NULL. */
+ * every window. map: before normalisation. *s is initialised here and released by the caller, also on failure. */
 int statistics_gather(struct scene_statistics *s, const struct line_source *source, const struct affine_map *map,
-                      void (*progress)(void *arg, double fraction), void *arg, struct err *e);
+                      struct err *e);
