@@ -51,13 +51,15 @@ CLI      := bench bench_scene classify cli describe inspect output progress repo
 LIBRARY  := $(foreach room,base model engine scene cpu proto pipeline server cli,\
                 $(patsubst %,$(room)/%.c,$($(shell echo $(room) | tr a-z A-Z))))
 OBJECTS  := $(LIBRARY:%.c=$(BUILD)/%.o)
-SUPPORT  := envi_file expect fake_engine filter package_draft package_expect random random_network \
-            scheduler_fixture scratch tiff_file
-UNITS    := test_accept test_area test_cube_envi test_cube_files test_cube_hostile test_cube_mask test_cube_tiff \
-            test_envi_header test_envi_storm test_json test_json_writer test_log test_metadata test_multipart \
-            test_network test_number test_option test_output test_package test_preprocess test_problem \
-            test_query test_result test_safetensors test_scheduler test_scheduler_ends test_select test_spectral \
-            test_validity
+SUPPORT  := engine_run envi_file expect fake_engine filter kernels_16x12 kernels_4x12 package_draft \
+            package_expect random random_block random_network scheduler_fixture scratch test_kernels tiff_file
+UNITS    := test_accept test_area test_block test_config test_cpu_bits test_cpu_engine test_cpu_entry \
+            test_cpu_kernels test_cpu_layers test_cpu_plain test_cpu_threads test_cube_envi test_cube_files \
+            test_cube_hostile test_cube_mask test_cube_scenes test_cube_tiff test_envi_header test_envi_storm \
+            test_err test_gdal_source test_guard test_json test_json_writer test_label_raster test_log \
+            test_metadata test_multipart test_network test_number test_option test_output test_package \
+            test_preprocess test_problem test_query test_request_storm test_result test_safetensors \
+            test_scheduler test_scheduler_ends test_select test_spectral test_spool test_validity test_workers
 
 # V=1 shows the commands.
 Q        := $(if $(V),,@)
@@ -84,6 +86,8 @@ ifeq ($(shell $(CC) -dumpmachine | cut -d- -f1),x86_64)
 CFLAGS_cpu/kernels_avx2   := -mavx2 -mfma
 CFLAGS_cpu/kernels_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
 endif
+# Wider vectors than the machine's are split, and pass no call that is not inlined.
+CFLAGS_tests/unit/support/kernels_16x12 := -Wno-psabi
 
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SUPPORT:%=$(BUILD)/tests/unit/support/%.o) $(BUILD)/libspectrad.a
 	$(call say,LINK)
@@ -119,7 +123,7 @@ print-library:
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
 # The plain build runs everything; the sanitizers run every unit, and of the daemon's tests a sample of the pixels.
-TSAN_UNITS := test_scheduler test_scheduler_ends test_log
+TSAN_UNITS := test_scheduler test_scheduler_ends test_log test_cpu_threads test_cpu_bits test_workers
 TALLY      := build/tally
 RUN        := $(PYTHON) tests/run.py --tally $(TALLY)
 

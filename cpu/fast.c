@@ -196,6 +196,31 @@ static void fast_unload(struct engine *x, struct engine_model *m)
     free(m);
 }
 
+/* Bytes that the working memory of one thread may take. */
+static size_t share_of_thread(const struct engine *x)
+{
+    uint64_t threads = (uint64_t)x->threads, fixed = x->packed_bytes + threads * map_scratch_bytes();
+    if (x->memory == 0)
+        return WORK_BYTES;
+    uint64_t share = x->memory > fixed ? (x->memory - fixed) / threads : 0;
+    return share < WORK_BYTES ? (size_t)share : WORK_BYTES;
+}
+
+/* Lays out the working memory for a model and sees that every thread has it. */
+static int make_room(struct engine *x, struct engine_model *m, struct err *e)
+{
+    size_t share = share_of_thread(x);
+    m->strip_columns = choose_columns(&m->packed, share);
+    m->work_floats = work_size(&m->packed, m->strip_columns);
+    size_t needed = m->work_floats > x->work_floats ? m->work_floats : x->work_floats;
+    if (x->memory > 0 && needed * sizeof(float) > share)
+        return err_set(
+            e, ERR_NOMEM,
+            "the model needs %zu MB of working memory in each of %d threads; allow more or take fewer threads",
+            (needed * sizeof(float) >> 20) + 1, x->threads);
+    return grow(x, m->work_floats, e);
+}
+
 static int fast_load(struct engine *x, const struct network *n, struct engine_model **out, struct err *e)
 {
     *out = NULL;
@@ -207,21 +232,7 @@ static int fast_load(struct engine *x, const struct network *n, struct engine_mo
         return -1;
     }
     x->packed_bytes += m->packed.bytes;
-    size_t each = WORK_BYTES;
-    if (x->memory > 0) {
-        uint64_t left = x->memory > x->packed_bytes ? x->memory - x->packed_bytes : 0;
-        each = left / (uint64_t)x->threads < each ? (size_t)(left / (uint64_t)x->threads) : each;
-    }
-    m->strip_columns = choose_columns(&m->packed, each);
-    m->work_floats = work_size(&m->packed, m->strip_columns);
-    if (x->memory > 0 && m->work_floats * sizeof(float) > each) {
-        err_set(e, ERR_NOMEM,
-                "the model needs %zu MB of working memory in each of %d threads; more memory or fewer threads",
-                (m->work_floats * sizeof(float) >> 20) + 1, x->threads);
-        fast_unload(x, m);
-        return -1;
-    }
-    if (grow(x, m->work_floats, e) != 0) {
+    if (make_room(x, m, e) != 0) {
         fast_unload(x, m);
         return -1;
     }

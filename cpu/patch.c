@@ -2,8 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Runs one spectral convolution over all of a patch, tile by tile. */
-static void convolve(const struct packed *m, const struct spectral_call *call)
+void patch_convolve(const struct packed *m, const struct spectral_call *call)
 {
     size_t first, rows;
     for (size_t tile = 0; (rows = tile_split(call->C, m->k->tile_rows, tile, &first)) > 0; tile++)
@@ -134,12 +133,12 @@ static void first_block_attended(const struct packed *m, struct work *w, const f
     conv1.finish = SPECTRAL_NORM_RELU;
     conv1.scale = n->res_net1.bn1.scale;
     conv1.shift = n->res_net1.bn1.shift;
-    convolve(m, &conv1);
+    patch_convolve(m, &conv1);
     gate_ahead(m, &n->res_net1, w->z, gate);
     struct spectral_call conv2 = call_for(m, w->z, w->x, m->res_net1.conv2, n->res_net1.conv2.bias);
     conv2.finish = SPECTRAL_RESIDUAL;
     conv2.scale = gate;
-    convolve(m, &conv2);
+    patch_convolve(m, &conv2);
 }
 
 /* waist += what channel c adds to conv2: its weights and its row stay in L1 meanwhile. */
@@ -173,7 +172,7 @@ static void second_block(const struct packed *m, struct work *w)
     conv1.finish = SPECTRAL_NORM_RELU;
     conv1.scale = b->bn1.scale;
     conv1.shift = b->bn1.shift;
-    convolve(m, &conv1);
+    patch_convolve(m, &conv1);
 
     gate_ahead(m, b, w->z, gate);
     struct spectral_call conv2 = call_for(m, w->z, w->x, m->res_net2.conv2, b->conv2.bias);

@@ -3,6 +3,6 @@
  */
 #pragma once
 
-/* GFLOP/s of `threads` threads, a multiply-add counted as two, measured now for about `seconds` with the widest instruction set
- * that `isa` (NULL or "auto": what the machine has) allows. */
+/* GFLOP/s of `threads` threads, a multiply-add counted as two, measured now for about `seconds` with the widest
+ * instruction set that `isa` (NULL or "auto": what the machine has) allows. */
 double cpu_fma_peak_gflops(const char *isa, int threads, double seconds);

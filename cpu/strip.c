@@ -67,13 +67,6 @@ struct batch {
     float *entry[PACK_MOST_CHUNK];
 };
 
-static void convolve(const struct packed *m, const struct spectral_call *call)
-{
-    size_t first, rows;
-    for (size_t tile = 0; (rows = tile_split(call->C, m->k->tile_rows, tile, &first)) > 0; tile++)
-        m->k->spectral(call, first, rows);
-}
-
 /* q = conv2(relu(bn1(relu(conv1(p))))) with the sums of its rows, bn2 being folded into conv2. */
 static void run_batch(const struct strip *s, struct batch *batch)
 {
@@ -94,13 +87,13 @@ static void run_batch(const struct strip *s, struct batch *batch)
     call.finish = SPECTRAL_NORM_RELU;
     call.scale = block->bn1.scale;
     call.shift = block->bn1.shift;
-    convolve(m, &call);
+    patch_convolve(m, &call);
     call.in = w->z;
     call.out = w->a;
     call.weight = m->res_net1.conv2;
     call.bias = block->conv2.bias;
     call.finish = SPECTRAL_PLAIN;
-    convolve(m, &call);
+    patch_convolve(m, &call);
 
     for (size_t i = 0; i < batch->count; i++) {
         float *q = batch->entry[i] + plane, *sums = q + plane;

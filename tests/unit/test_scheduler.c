@@ -23,6 +23,20 @@ static void test_blocks_come_back_in_order_though_an_engine_overtakes(void **sta
     fixture_close(f);
 }
 
+static void test_job_goes_on_past_the_blocks_that_may_be_out_at_once(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open(1, 100);
+    struct scheduler_job *j = job_open(f, 0);
+    const int some = MOST_BLOCKS - 200;
+    for (int round = 0; round < 4; round++) {
+        submit(j, 0, round * some, some, 1);
+        assert_int_equal(take_all(j, round * some, ERR_NONE), some);
+    }
+    scheduler_job_close(j);
+    fixture_close(f);
+}
+
 static void test_take_of_nothing_gives_nothing(void **state)
 {
     (void)state;
@@ -200,6 +214,27 @@ static void test_load_gets_its_turn_while_the_queue_is_never_empty(void **state)
     fixture_close(f);
 }
 
+static void test_loads_at_once_follow_one_another(void **state)
+{
+    (void)state;
+    enum { LOADS = 6 };
+    struct fixture *f = fixture_open(2, 1); /* no block comes by, whose end would wake them */
+    pthread_t threads[LOADS];
+    bool seen[1 + LOADS] = {0};
+    f->engine[0].seconds = f->engine[1].seconds = 0.002;
+    for (int i = 0; i < LOADS; i++)
+        pthread_create(&threads[i], NULL, load_another, f);
+    for (int i = 0; i < LOADS; i++) {
+        void *model;
+        pthread_join(threads[i], &model);
+        assert_in_range(*(int *)model, 1, LOADS);
+        assert_false(seen[*(int *)model]);
+        seen[*(int *)model] = true;
+        free(model);
+    }
+    fixture_close(f);
+}
+
 static void test_model_that_one_engine_refuses_is_unloaded_from_the_others(void **state)
 {
     (void)state;
@@ -269,6 +304,8 @@ static void test_times_tell_waiting_from_running(void **state)
     wait_for(0.03);
     scheduler_job_times(j, &queued, &ran);
     assert_true(queued >= 0.03 && ran == 0);
+    scheduler_job_times(plugged, &again, &ran);
+    assert_true(ran >= 0.03); /* a run counts before it ends */
     f->engine[0].seconds = 0.03;
     unplug(f, plugged);
     assert_int_equal(take_all(j, 0, ERR_NONE), 2);
@@ -282,10 +319,42 @@ static void test_times_tell_waiting_from_running(void **state)
     fixture_close(f);
 }
 
+static double processor_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* What waits until a time, on a clock that is not the one it was read from, does not sleep but spin. */
+static void test_waiting_costs_no_processor_time(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open(1, 10);
+    struct scheduler_job *plugged = plug(f), *j = job_open(f, clock_now() + 0.3);
+    submit(j, 0, 0, 1, 10);
+    double before = processor_seconds();
+    assert_int_equal(take_all(j, 0, ERR_DEADLINE), 1);
+    assert_true(processor_seconds() - before < 0.15);
+    scheduler_job_close(j);
+    unplug(f, plugged);
+    f->engine[0].failures = 3; /* pauses of 0.05, 0.1 and 0.2 seconds */
+    before = processor_seconds();
+    for (int i = 0; i < 4; i++) {
+        j = job_open(f, 0);
+        submit(j, 0, 0, 1, 10);
+        assert_int_equal(take_all(j, 0, i < 3 ? ERR_DEVICE : ERR_NONE), 1);
+        scheduler_job_close(j);
+    }
+    assert_true(processor_seconds() - before < 0.15);
+    fixture_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_come_back_in_order_though_an_engine_overtakes),
+        cmocka_unit_test(test_job_goes_on_past_the_blocks_that_may_be_out_at_once),
         cmocka_unit_test(test_take_of_nothing_gives_nothing),
         cmocka_unit_test(test_full_queue_is_busy_until_a_job_closes),
         cmocka_unit_test(test_small_job_is_not_kept_behind_a_large_one),
@@ -293,9 +362,11 @@ int main(void)
         cmocka_unit_test(test_batches_are_full_and_never_overfull),
         cmocka_unit_test(test_models_share_a_batch_each_with_its_own_network),
         cmocka_unit_test(test_load_gets_its_turn_while_the_queue_is_never_empty),
+        cmocka_unit_test(test_loads_at_once_follow_one_another),
         cmocka_unit_test(test_model_that_one_engine_refuses_is_unloaded_from_the_others),
         cmocka_unit_test(test_figures_do_not_wait_for_a_run),
         cmocka_unit_test(test_times_tell_waiting_from_running),
+        cmocka_unit_test(test_waiting_costs_no_processor_time),
     };
     alarm(120); /* a scheduler that forgets to wake somebody */
     return cmocka_run_group_tests(tests, NULL, NULL);

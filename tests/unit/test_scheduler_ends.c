@@ -146,6 +146,22 @@ static void test_cancel_ends_one_waiting_job_and_no_other(void **state)
     fixture_close(f);
 }
 
+static void test_first_end_is_the_one_that_counts(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open(1, 10);
+    struct scheduler_job *plugged = plug(f), *j = job_open(f, clock_now() + 0.01);
+    struct block *b;
+    submit(j, 0, 0, 3, 10);
+    assert_int_equal(scheduler_job_take(j, &b, NULL), -1);
+    block_close(b);
+    scheduler_job_cancel(j); /* the client leaves, since the deadline passed */
+    assert_int_equal(take_all(j, 1, ERR_DEADLINE), 2);
+    scheduler_job_close(j);
+    unplug(f, plugged);
+    fixture_close(f);
+}
+
 static void *open_gate_soon(void *engine)
 {
     nanosleep(&(struct timespec){0, 30000000}, NULL);
@@ -359,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_deadline_stops_the_run_under_way),
         cmocka_unit_test(test_cancel_wakes_the_waiting_thread_and_stops_the_run),
         cmocka_unit_test(test_cancel_ends_one_waiting_job_and_no_other),
+        cmocka_unit_test(test_first_end_is_the_one_that_counts),
         cmocka_unit_test(test_block_is_not_handed_back_while_an_engine_writes_into_it),
         cmocka_unit_test(test_failed_run_ends_its_jobs_and_no_others),
         cmocka_unit_test(test_dead_engine_does_not_drain_the_queue_of_a_good_one),

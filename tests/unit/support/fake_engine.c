@@ -73,6 +73,11 @@ static int fake_open(struct engine **out, const struct engine_options *o, struct
     return err_set(e, ERR_DEVICE, "a fake engine is the test's own");
 }
 
+static void pause_for(double seconds)
+{
+    nanosleep(&(struct timespec){(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)}, NULL);
+}
+
 static int fake_load(struct engine *x, const struct network *n, struct engine_model **out, struct err *e)
 {
     (void)n;
@@ -86,7 +91,9 @@ static int fake_load(struct engine *x, const struct network *n, struct engine_mo
         *out = calloc(1, sizeof **out);
         (*out)->number = x->models++;
     }
+    double seconds = x->seconds;
     pthread_mutex_unlock(&x->lock);
+    pause_for(seconds);
     leave(x);
     return result;
 }
@@ -97,11 +104,6 @@ static bool all_canceled(const struct engine_task *tasks, size_t count)
         if (!atomic_load(tasks[i].canceled))
             return false;
     return true;
-}
-
-static void pause_for(double seconds)
-{
-    nanosleep(&(struct timespec){(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)}, NULL);
 }
 
 static void wait_at_gate(struct engine *x, const struct engine_task *tasks, size_t count)
@@ -137,7 +139,7 @@ static int fake_run(struct engine *x, struct engine_task *tasks, size_t count, s
     pthread_cond_broadcast(&x->changed);
     pthread_mutex_unlock(&x->lock);
     leave(x);
-    return fails ? err_set(e, ERR_DEVICE, "the fake device fell off its bus") : 0;
+    return fails ? err_set(e, ERR_IO, "the fake device fell off its bus") : 0; /* not what the scheduler makes of it */
 }
 
 static void fake_describe(const struct engine *x, struct engine_info *out)

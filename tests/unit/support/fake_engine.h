@@ -23,7 +23,7 @@ struct engine {
     size_t batch_pixels;
     bool closed_gate;    /* runs wait until it opens */
     bool heeds_canceled; /* or until all their blocks are canceled */
-    double seconds;      /* that a run takes at least */
+    double seconds;      /* that a run or a load takes at least */
     int failures;        /* runs that still fail */
     int refused_loads;   /* loads that still fail */
 

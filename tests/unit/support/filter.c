@@ -1,9 +1,9 @@
 /* filter.c - TEST=name runs the tests whose name holds it, in every unit program that links this file. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 
