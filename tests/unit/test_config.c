@@ -22,8 +22,10 @@ static char *sample_of_table(void)
             "# which beats the environment (SPECTRAD_MAX_BODY), which beats this file.\n");
     for (size_t i = 0; i < server_options.count; i++) {
         const struct option_row *row = &server_options.rows[i];
-        if (!row->command_line_only)
-            fprintf(out, "\n# %s\n#%s = %s\n", row->help, row->name, row->fallback == NULL ? "" : row->fallback);
+        if (!row->command_line_only) {
+            const char *value = row->fallback == NULL ? "" : row->fallback;
+            fprintf(out, "\n# %s\n#%s =%s%s\n", row->help, row->name, value[0] == '\0' ? "" : " ", value);
+        }
     }
     fclose(out);
     return text;
@@ -60,15 +62,11 @@ static void test_the_sample_file_with_its_lines_uncommented_is_the_default(void 
     struct scratch folder;
     struct server_settings from_file, plain;
     struct err e = {0};
-    char *text = sample_of_table(), *out = text;
+    char *text = sample_of_table();
     scratch_open(&folder);
-    for (const char *in = text; *in != '\0'; in++)
-        if (!(*in == '#' && in[1] != ' ') && !(in > text && in[-1] == '\n' && strncmp(in, "#models", 7) == 0))
-            *out++ = *in;
-    *out = '\0';
-    char *models = strstr(text, "\nmodels = \n");
-    assert_non_null(models);
-    models[1] = '#'; /* an empty path is none */
+    for (char *line = text; line != NULL; line = strchr(line + 1, '\n'))
+        if (line[0] == '\n' && line[1] == '#' && line[2] != ' ' && strncmp(line, "\n#models", 8) != 0)
+            line[1] = '\n'; /* but for the models: an empty path is none */
     const char *path = scratch_write(&folder, "spectrad.conf", text, strlen(text));
     assert_int_equal(load(&plain, &e, NULL, NULL), 0);
     if (load(&from_file, &e, "--config", path) != 0)
