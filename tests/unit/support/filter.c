@@ -1,11 +1,12 @@
 /* filter.c - TEST=name runs the tests whose name holds it, in every unit program that links this file. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h> /* wants some of the above first; the blank line keeps it here */
 
 static char pattern[256];
 
