@@ -335,7 +335,7 @@ static void test_waiting_costs_no_processor_time(void **state)
     submit(j, 0, 0, 1, 10);
     double before = processor_seconds();
     assert_int_equal(take_all(j, 0, ERR_DEADLINE), 1);
-    assert_true(processor_seconds() - before < 0.15);
+    assert_true(processor_seconds() - before < 0.05); /* who spins takes 0.15 */
     scheduler_job_close(j);
     unplug(f, plugged);
     f->engine[0].failures = 3; /* pauses of 0.05, 0.1 and 0.2 seconds */
@@ -346,7 +346,7 @@ static void test_waiting_costs_no_processor_time(void **state)
         assert_int_equal(take_all(j, 0, i < 3 ? ERR_DEVICE : ERR_NONE), 1);
         scheduler_job_close(j);
     }
-    assert_true(processor_seconds() - before < 0.15);
+    assert_true(processor_seconds() - before < 0.05); /* who spins takes 0.15 */
     fixture_close(f);
 }
 
