@@ -52,8 +52,8 @@ static int open_dataset(struct cube *c, struct data_file *f, uint64_t offset, co
                             header == NULL ? tiff_options : NULL, gdal_source_siblings(c->source));
     if (c->dataset != NULL)
         return 0;
-    if (gdal_trouble_blame() == ERR_NOMEM)
-        return err_nomem(e);
+    if (gdal_trouble_is_memory())
+        return err_set(e, ERR_LIMIT, "the file needs more memory than there is");
     return err_set(e, ERR_INPUT, "the %s cannot be opened: it is truncated, damaged, or of a kind that is not read",
                    header == NULL ? "TIFF" : "ENVI data");
 }

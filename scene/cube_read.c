@@ -23,17 +23,17 @@ static bool has_failed(const struct cube *c, CPLErr result)
 }
 
 /* A file can end early, or its compressed data be damaged, without anybody knowing before it is read. */
-static int blame(const struct cube *c, int line, int lines, const atomic_bool *cancel, struct err *e)
+static int blame(const struct cube *c, int line, const atomic_bool *cancel, struct err *e)
 {
     int failure = gdal_source_failure(c->source);
     if (is_canceled(cancel))
         return err_set(e, ERR_CANCELED, "canceled");
-    if (gdal_trouble_blame() == ERR_NOMEM)
-        return err_nomem(e);
+    if (gdal_trouble_is_memory())
+        return err_set(e, ERR_LIMIT, "the file needs more memory than there is");
     if (failure != 0 && failure != ENODATA)
         return err_set(e, ERR_IO, "the cube cannot be read: %s", strerror(failure));
-    return err_set(e, ERR_INPUT, "the file is truncated or damaged: lines %d to %d of the scene cannot be read", line,
-                   line + lines - 1);
+    return err_set(e, ERR_INPUT, "the file is truncated or damaged near line %d of %d; send it again", line + 1,
+                   c->d.lines);
 }
 
 static GDALRasterIOExtraArg watching(const atomic_bool *cancel)
@@ -60,7 +60,7 @@ static int read_mask(struct cube *c, int column, int line, int columns, int line
         CPLErr result = GDALRasterIOEx(c->mask, GF_Read, column, line, columns, lines, mask, columns, lines, GDT_Byte,
                                        1, (GSpacing)stride, &extra);
         if (has_failed(c, result))
-            return blame(c, line, lines, cancel, e);
+            return blame(c, line, cancel, e);
     }
     for (int k = 0; k < lines; k++) {
         uint8_t *row = mask + (size_t)k * stride;
@@ -88,7 +88,7 @@ static int read_piece(struct cube *c, const struct reading *r, int column, int l
     char *to = r->samples + (line - r->line) * row + (column - r->column) * size;
     CPLErr result = GDALDatasetRasterIOEx(c->dataset, GF_Read, column, line, columns, lines, to, columns, lines,
                                           c->sample, r->B, r->list, size, row, band, &extra);
-    return has_failed(c, result) ? blame(c, line, lines, r->cancel, e) : 0;
+    return has_failed(c, result) ? blame(c, line, r->cancel, e) : 0;
 }
 
 /* Of from..end, the part that lies in the block of `block` lines or columns that holds `from`. */

@@ -27,9 +27,9 @@ const struct gdal_trouble *gdal_trouble(void)
     return &trouble;
 }
 
-enum err_code gdal_trouble_blame(void)
+bool gdal_trouble_is_memory(void)
 {
-    return trouble.failures > 0 && trouble.number == CPLE_OutOfMemory ? ERR_NOMEM : ERR_INPUT;
+    return trouble.failures > 0 && trouble.number == CPLE_OutOfMemory;
 }
 
 static void CPL_STDCALL hear(CPLErr class, CPLErrorNum number, const char *message)

@@ -5,7 +5,7 @@
  * Threading: gdal_trouble is per thread; scene_init may be called by any, and acts once.
  */
 #pragma once
-#include "base/err.h"
+#include <stdbool.h>
 
 /* What GDAL reported on this thread since gdal_trouble_forget. */
 struct gdal_trouble {
@@ -18,5 +18,5 @@ struct gdal_trouble {
 void gdal_trouble_forget(void);
 const struct gdal_trouble *gdal_trouble(void);
 
-/* ERR_NOMEM if the first failure was lack of memory, else ERR_INPUT: how a failed open or read is to be blamed. */
-enum err_code gdal_trouble_blame(void);
+/* True if the first failure was lack of memory: with a stranger's file rather its claims than the machine's state. */
+bool gdal_trouble_is_memory(void);

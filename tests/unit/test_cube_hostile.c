@@ -155,7 +155,7 @@ static void test_a_cut_tiff_is_never_read_as_something_else(void **state)
             if (read_whole(scratch_write(&s, "cube.tif", bytes, cut), &right, &e) == 0)
                 fail_msg("kind %zu cut to %zu of %zu bytes was read", k, cut, length);
             assert_true(e.code == ERR_INPUT || e.code == ERR_LIMIT);
-            late += strstr(e.message, "truncated or damaged: lines 0 to 12") != NULL;
+            late += strstr(e.message, "truncated or damaged near line ") != NULL;
         }
         assert_true(late > 0);
         free(bytes);
