@@ -3,11 +3,13 @@
 Every daemon that a test starts must leave with status 0 after SIGTERM (unless the test says what else it expects), without a
 sanitizer's report on standard error, and with an empty spool.
 """
+import atexit
 import http.client
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,10 +22,31 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = os.environ.get("SPECTRAD", str(ROOT / "build" / "spectrad"))
-PACKAGE = ROOT / "demo" / "demo.safetensors"
+SAMPLE = bool(os.environ.get("SPECTRAD_TEST_SAMPLE"))  # a sanitizer's build: the same tests with less to compute
+DEMO = ROOT / "demo" / "demo.safetensors"
 SCENE = ROOT / "demo" / "scene.tif"
 REPORTS = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 PATIENCE_S = 120
+os.environ["TSAN_OPTIONS"] = ":".join(filter(None, [os.environ.get("TSAN_OPTIONS"), f"suppressions={ROOT / 'tests' / 'tsan.supp'}"]))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+
+def metadata(package):
+    raw = package.read_bytes()
+    return json.loads(json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])["__metadata__"]["spectrad"])
+
+
+def small_package():
+    """The demo's package with fewer kernels, of random weights: about a thirtieth of the work."""
+    import packages
+    about = metadata(DEMO)
+    about.pop("kernels", None)
+    path = pathlib.Path(tempfile.mkdtemp(prefix="spectrad-test-")) / "small.safetensors"
+    atexit.register(shutil.rmtree, path.parent)
+    return packages.write(path, K=about["bands"], C=4, P=about["patch"], N=len(about["classes"]), kernels=4, **about)
+
+
+PACKAGE = small_package() if SAMPLE else DEMO
 
 
 class Reply:
@@ -219,5 +242,3 @@ def daemon():
     finally:
         one.discard()
 
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))

@@ -1,12 +1,11 @@
 """What is looked at and asked for: health, models, metrics, ids, methods, keep-alive."""
 import http.client
-import json
 import re
 import subprocess
 
 import pytest
 
-from conftest import PACKAGE, SCENE
+from conftest import PACKAGE, SCENE, metadata
 
 GETS = ["/models", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/metrics"]
 
@@ -26,8 +25,7 @@ def test_ready_names_device_and_models(daemon):
 
 
 def test_models_describes_the_package(daemon):
-    raw = PACKAGE.read_bytes()
-    about = json.loads(json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])["__metadata__"]["spectrad"])
+    about = metadata(PACKAGE)
     (model,) = daemon.get("/models").json()["models"]
     assert [(c["id"], c["name"]) for c in model["classes"]] == [(c["id"], c["name"]) for c in about["classes"]]
     assert model["wavelengths_nm"] == pytest.approx(about["wavelengths_nm"])

@@ -13,17 +13,17 @@ import pytest
 
 import packages
 import scenes
-from conftest import SCENE, form, read_all
+from conftest import SAMPLE, SCENE, form, read_all
 
 TIFF = SCENE.read_bytes()
-SAMPLE = bool(os.environ.get("SPECTRAD_TEST_SAMPLE"))
 SMALL = "0,0,6,6" if SAMPLE else "0,0,24,24"
 
 
 @pytest.fixture(scope="module")
 def slow_model(tmp_path_factory):
-    """A package for the demo's scene that takes long: P = 11 shares little, and every kernel is there."""
-    return packages.write(tmp_path_factory.mktemp("slow") / "slow.safetensors", K=48, C=64, P=11, N=3, name="slow")
+    """A package for the demo's scene that takes long."""
+    kernels, patch = (8, 7) if SAMPLE else (64, 11)
+    return packages.write(tmp_path_factory.mktemp("slow") / "slow.safetensors", K=48, C=kernels, P=patch, N=3, name="slow")
 
 
 def together(count, call):
@@ -278,7 +278,7 @@ def test_a_full_disk_is_507_and_the_next_request_succeeds(small_disk, start):
 
 
 def test_sigterm_under_load_answers_every_accepted_request(start):
-    daemon = start("--workers=2", "--max-requests=64")
+    daemon = start("--workers=2", "--max-requests=64", "--drain-timeout=100")
     accepted = threading.Semaphore(0)
     results = []
 

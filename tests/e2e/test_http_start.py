@@ -1,6 +1,6 @@
 """Settings, packages and ports at the start: what is wrong is said in a sentence, with a status that is not 0."""
-import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import packages
-from conftest import PACKAGE, PROGRAM, SCENE, Daemon
+from conftest import PACKAGE, PROGRAM, SCENE
 
 
 def fails(tmp_path, *options, status, words, environment=None, preexec=None):
@@ -148,7 +148,6 @@ def test_a_spool_that_is_not_there(tmp_path):
 
 
 def test_too_few_open_files(tmp_path):
-    import resource
     low = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
     fails(tmp_path, "--models", PACKAGE, status=2, words=["200", "open files"], preexec=low)
     fails(tmp_path, "--models", PACKAGE, "--max-connections=100000", status=2, words=["100000"],
