@@ -7,6 +7,7 @@
 #include <gdal.h>
 #include <ogr_srs_api.h>
 #include <pthread.h>
+#include <stdlib.h>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wstrict-prototypes" /* two of its functions are declared without */
 #include <gdal_frmts.h>
@@ -63,6 +64,7 @@ static void set_up(void)
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         CPLSetConfigOption(options[i][0], options[i][1]);
+    setenv("PROJ_DEBUG", "0", 0); /* PROJ writes to standard error, past the handler, of codes that it does not know */
     CPLSetErrorHandler(hear);
     OSRSetPROJEnableNetwork(0);
     /* Not GDALAllRegister: a driver that was never registered cannot be reached by any trick. */
