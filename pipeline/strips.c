@@ -30,6 +30,8 @@ static int collect(struct run *r, struct block **b, struct err *e)
     if (*b == NULL)
         return 0;
     r->spare[r->spares++] = *b;
+    if (r->s->source->cancel != NULL && atomic_load(r->s->source->cancel))
+        return err_set(e, ERR_CANCELED, "canceled");
     return r->s->store(r->s->store_arg, *b, e);
 }
 

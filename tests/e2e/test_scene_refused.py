@@ -1,5 +1,6 @@
 """What cannot be classified is refused on the command line with exit status 3, a sentence, and no file left."""
 import subprocess
+import time
 
 import pytest
 
@@ -68,13 +69,16 @@ def test_a_file_that_is_not_there_is_a_failure_with_its_name(tmp_path):
     assert done.returncode in (1, 3) and "nowhere.tif" in done.stderr
 
 
-def test_an_interrupted_run_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("wait", [0, 2])
+def test_an_interrupted_run_leaves_nothing(wait, tmp_path):
+    """Also where every line was read long ago and only blocks are waited for."""
     out = tmp_path / "out"
     out.mkdir()
     with subprocess.Popen([PROGRAM, "classify", "-q", "-m", scenes.PACKAGE, scenes.DEMO / "scene.tif", "-o", out / "o.tif", "--device",
                            "cpu-plain"], stderr=subprocess.PIPE) as child:
         while not list(out.iterdir()) and child.poll() is None:
             pass
+        time.sleep(wait)
         child.terminate()
         assert child.wait(timeout=60) == 1
     assert list(out.iterdir()) == []
