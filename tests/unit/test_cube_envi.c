@@ -1,4 +1,5 @@
 /* ENVI pairs: every layout reads as the same scene; what is short, long, or half a pair is refused. */
+#include "scene/label_raster.h"
 #include "tests/unit/support/envi_file.h"
 #include "tests/unit/support/expect.h"
 #include "tests/unit/support/random.h"
@@ -222,6 +223,29 @@ static void test_limits_hold_before_the_data_is_looked_at(void **state)
     scratch_close(&s);
 }
 
+/* A classification is no cube, but the usual form of a truth. */
+static void test_a_classification_is_a_truth_and_no_cube(void **state)
+{
+    static const char text[] =
+        "ENVI\nsamples = 3\nlines = 2\nbands = 1\nfile type = ENVI Classification\ndata type = 1\n"
+        "interleave = bsq\nclasses = 3\nclass names = {Unclassified, a, b}\n";
+    static const uint8_t ids[] = {0, 1, 2, 2, 0, 255};
+    struct scratch s;
+    struct cube *c;
+    struct err e;
+    uint16_t *truth;
+    (void)state;
+    scratch_open(&s);
+    scratch_write(&s, "truth.hdr", text, sizeof text - 1);
+    scratch_write(&s, "truth", ids, sizeof ids);
+    assert_int_equal(envi_file_try(&s, "truth", &c, &e), -1);
+    expect_error(&e, ERR_INPUT, "'ENVI Classification'; only 'ENVI Standard' is a cube", "a classification");
+    assert_int_equal(label_raster_read_truth(scratch_path(&s, "truth.hdr"), 3, 2, 1, 0, 2, 2, &truth, &e), 0);
+    assert_true(truth[0] == 1 && truth[1] == 2 && truth[2] == 0 && truth[3] == 255);
+    free(truth);
+    scratch_close(&s);
+}
+
 int main(void)
 {
     scene_init(16 << 20);
@@ -233,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_data_that_shrinks_after_opening_is_an_error_not_zeros),
         cmocka_unit_test(test_header_beside_the_data_is_not_looked_at),
         cmocka_unit_test(test_canceled_read_stops),
+        cmocka_unit_test(test_a_classification_is_a_truth_and_no_cube),
         cmocka_unit_test(test_limits_hold_before_the_data_is_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
