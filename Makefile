@@ -86,6 +86,8 @@ ifeq ($(shell $(CC) -dumpmachine | cut -d- -f1),x86_64)
 CFLAGS_cpu/kernels_avx2   := -mavx2 -mfma
 CFLAGS_cpu/kernels_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
 endif
+# Runs over every sample: 0.2 ns instead of 1.0 an int16.
+CFLAGS_scene/validity := -O3
 # Wider vectors than the machine's are split, and pass no call that is not inlined.
 CFLAGS_tests/unit/support/kernels_16x12 := -Wno-psabi
 

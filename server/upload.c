@@ -156,5 +156,7 @@ int upload_finish(struct upload *u, struct err *e)
 {
     if (u->parser == NULL ? part_ends(u, e) != 0 : multipart_finish(u->parser, e) != 0)
         return -1;
-    return u->cube != NULL ? 0 : err_set(e, ERR_REQUEST, "the form has no part 'cube'");
+    if (u->cube != NULL || u->header != NULL) /* a header alone is a cube that cannot be used: cube_open says so */
+        return 0;
+    return err_set(e, ERR_REQUEST, "the form has no part 'cube'");
 }

@@ -26,7 +26,7 @@ static int classify(struct request *r, struct classification *c, struct err *e)
         .scheduler = r->service->scheduler,
         .model = r->model,
         .query = &r->query,
-        .files = {.data = r->upload.cube, .header = r->upload.header},
+        .files = {.data = r->upload.cube, .header = r->upload.header, .pair = r->upload.parser != NULL},
         .directory = r->upload.folder,
         .limits = {.pixels = (uint64_t)s->max_pixels, .bands = (int)s->max_bands, .inflation = s->max_inflation},
         .deadline = r->deadline,

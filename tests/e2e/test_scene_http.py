@@ -112,8 +112,13 @@ def test_a_window_outside_the_scene_is_422(daemon, corner):
     assert daemon.post(corner[0], window="30,20,11,11").status == 422
 
 
-def test_a_header_without_a_cube_is_refused(daemon):
-    assert daemon.post_form([("header", "ENVI\n")]).status == 400
+def test_half_an_envi_pair_is_422_and_says_which_half_is_missing(daemon):
+    cube = scenes.demo().cut(*CORNER)
+    for part in (("header", scenes.header_text(cube)), ("cube", scenes.envi_bytes(cube))):
+        reply = daemon.post_form([part])
+        assert reply.status == 422, reply.body
+        assert "header" in reply.problem()["detail"]
+    assert daemon.post_form([]).status == 400
 
 
 def test_eight_clients_at_once_get_the_bytes_of_one(daemon, corner):
