@@ -75,14 +75,17 @@ static bool fill_imagery_wavelength(struct cube_band *b, GDALRasterBandH band)
     return true;
 }
 
-/* ENVI's keys on each band, as GDAL's ENVI driver and the EnMAP-Box write them. A wavelength whose unit is not told is
- * left in *untold, the others NaN there. */
+/* ENVI's keys on each band, as GDAL's ENVI driver and the EnMAP-Box write them; the unit may be told once, for the
+ * whole file. A wavelength whose unit is not told is left in *untold, the others NaN there. */
 static void fill_named_wavelength(struct cube_band *b, GDALRasterBandH band, double *untold)
 {
     double value;
     if (!number_of(band, "wavelength", NULL, &value))
         return;
-    double nm = wavelength_unit(GDALGetMetadataItem(band, "wavelength_units", NULL));
+    const char *unit = GDALGetMetadataItem(band, "wavelength_units", NULL);
+    if (unit == NULL)
+        unit = GDALGetMetadataItem(GDALGetBandDataset(band), "wavelength_units", NULL);
+    double nm = wavelength_unit(unit);
     if (isnan(nm))
         return;
     if (nm == 0)
@@ -252,5 +255,7 @@ int cube_fill_description(struct cube *c, const struct envi_header *h, const str
         return -1;
     summarize_bands(d);
     find_mask(c);
+    if (c->mask != NULL && tiff_check_mask(c->mask, e) != 0)
+        return -1;
     return fill_place(c, e);
 }

@@ -1,22 +1,24 @@
 #include "scene/tiff_check.h"
 #include <string.h>
 
-static int check_block(GDALDatasetH dataset, uint64_t size, struct err *e)
+static int check_block(GDALRasterBandH band, const char *what, struct err *e)
 {
+    GDALDatasetH dataset = GDALGetBandDataset(band);
     const char *interleave = GDALGetMetadataItem(dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
     bool together = interleave != NULL && strcmp(interleave, "PIXEL") == 0;
     int columns, lines;
-    GDALGetBlockSize(GDALGetRasterBand(dataset, 1), &columns, &lines);
-    uint64_t bytes = (uint64_t)columns * (uint64_t)lines * size;
+    GDALGetBlockSize(band, &columns, &lines);
+    uint64_t pixels = (uint64_t)columns * (uint64_t)lines, bytes;
+    if (__builtin_mul_overflow(pixels, (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band)), &bytes))
+        bytes = UINT64_MAX;
     if (together && __builtin_mul_overflow(bytes, (uint64_t)GDALGetRasterCount(dataset), &bytes))
         bytes = UINT64_MAX;
     if (bytes <= TIFF_BLOCK_MOST)
         return 0;
-    return err_set(
-        e, ERR_LIMIT,
-        "the file is cut into blocks of %d x %d pixels, %llu bytes each; at most %d bytes are decoded at once. "
-        "Write it with smaller tiles or strips",
-        columns, lines, (unsigned long long)bytes, (int)TIFF_BLOCK_MOST);
+    return err_set(e, ERR_LIMIT,
+                   "%s is cut into blocks of %d x %d pixels, %llu bytes each; at most %d bytes are decoded at once. "
+                   "Write it with smaller tiles or strips",
+                   what, columns, lines, (unsigned long long)bytes, (int)TIFF_BLOCK_MOST);
 }
 
 int tiff_check_size(GDALDatasetH dataset, const struct cube_limits *limits, uint64_t file_bytes, struct err *e)
@@ -35,5 +37,10 @@ int tiff_check_size(GDALDatasetH dataset, const struct cube_limits *limits, uint
     if (ratio > limits->inflation)
         return err_set(e, ERR_LIMIT, "the file would unpack to %.0f times its length; at most %.0f times is read",
                        ratio, limits->inflation);
-    return check_block(dataset, size, e);
+    return check_block(GDALGetRasterBand(dataset, 1), "the file", e);
+}
+
+int tiff_check_mask(GDALRasterBandH mask, struct err *e)
+{
+    return check_block(mask, "the file's mask", e);
 }

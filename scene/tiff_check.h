@@ -12,3 +12,7 @@ enum { TIFF_BLOCK_MOST = 256 << 20 };
 
 /* Errors: ERR_LIMIT (pixels, bands, bytes of a block, declared bytes over the file's), ERR_INPUT (no bands). */
 int tiff_check_size(GDALDatasetH dataset, const struct cube_limits *limits, uint64_t file_bytes, struct err *e);
+
+/* A mask is a raster of its own in the file, cut as it likes: 12 KB can claim one block of 4 GiB for it. Errors:
+ * ERR_LIMIT. */
+int tiff_check_mask(GDALRasterBandH mask, struct err *e);

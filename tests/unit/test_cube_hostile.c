@@ -66,6 +66,58 @@ static void test_blocks_that_take_too_much_memory_are_refused(void **state)
     scratch_close(&s);
 }
 
+struct tag {
+    uint16_t id, type;
+    uint32_t count, value;
+};
+
+static uint8_t *put(uint8_t *to, const void *bytes, size_t length)
+{
+    memcpy(to, bytes, length);
+    return to + length;
+}
+
+static uint8_t *put_directory(uint8_t *to, const struct tag *tags, uint16_t count, uint32_t next)
+{
+    to = put(to, &count, sizeof count);
+    to = put(to, tags, count * sizeof *tags);
+    return put(to, &next, sizeof next);
+}
+
+/* 16 x 16 bytes, and a mask in one tile of side x side that is not there: GDAL writes no such file. */
+static const char *write_masked(struct scratch *s, uint32_t side)
+{
+    enum { SHORT = 3, LONG = 4, FIRST = 8, SECOND = FIRST + 2 + 8 * 12 + 4, SAMPLES = 512 };
+    const struct tag image[] = {{256, LONG, 1, 16}, {257, LONG, 1, 16},      {258, SHORT, 1, 8}, {259, SHORT, 1, 1},
+                                {262, SHORT, 1, 1}, {273, LONG, 1, SAMPLES}, {278, LONG, 1, 16}, {279, LONG, 1, 256}};
+    const struct tag mask[] = {{254, LONG, 1, 4},    {256, LONG, 1, 16}, {257, LONG, 1, 16}, {258, SHORT, 1, 1},
+                               {259, SHORT, 1, 8},   {262, SHORT, 1, 4}, {277, SHORT, 1, 1}, {322, LONG, 1, side},
+                               {323, LONG, 1, side}, {324, LONG, 1, 0},  {325, LONG, 1, 0}};
+    uint8_t bytes[SAMPLES + 256] = "II*\0\x08\0\0";
+    assert_ptr_equal(put_directory(bytes + FIRST, image, 8, SECOND), bytes + SECOND);
+    put_directory(bytes + SECOND, mask, 11, 0);
+    return scratch_write(s, "cube.tif", bytes, sizeof bytes);
+}
+
+static void test_a_mask_in_blocks_that_take_too_much_memory_is_refused(void **state)
+{
+    struct scratch s;
+    struct cube *c;
+    struct err e = {0};
+    (void)state;
+    scratch_open(&s);
+    struct cube_files files = {.data = write_masked(&s, 16384)};
+    if (cube_open(&c, &files, &cube_limits_default, &e) != 0)
+        fail_msg("%s", e.message);
+    assert_true(cube_describe(c)->has_mask);
+    cube_close(c);
+    files.data = write_masked(&s, 65536);
+    assert_int_equal(cube_open(&c, &files, &cube_limits_default, &e), -1);
+    expect_error(&e, ERR_LIMIT, "mask is cut into blocks of 65536 x 65536 pixels, 4294967296 bytes each", "the TIFF");
+    assert_null(c);
+    scratch_close(&s);
+}
+
 static void test_complex_samples_are_refused(void **state)
 {
     static const GDALDataType types[] = {GDT_CInt16, GDT_CInt32, GDT_CFloat32, GDT_CFloat64};
@@ -243,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_claims_above_a_limit_are_refused),
         cmocka_unit_test(test_blocks_that_take_too_much_memory_are_refused),
+        cmocka_unit_test(test_a_mask_in_blocks_that_take_too_much_memory_is_refused),
         cmocka_unit_test(test_complex_samples_are_refused),
         cmocka_unit_test(test_missing_strips_are_nodata),
         cmocka_unit_test(test_a_cut_tiff_is_never_read_as_something_else),

@@ -166,7 +166,7 @@ static void test_description_holds_what_the_bands_say(void **state)
 
 /* Writes `key` of each band b as first + b * step, with a unit. */
 static struct {
-    const char *key, *domain, *unit;
+    const char *key, *domain, *unit, *unit_of_all;
     double first, step;
 } wave;
 
@@ -179,6 +179,8 @@ static void set_wave(GDALDatasetH d)
         if (wave.unit != NULL)
             GDALSetMetadataItem(GDALGetRasterBand(d, b), "wavelength_units", wave.unit, NULL);
     }
+    if (wave.unit_of_all != NULL)
+        GDALSetMetadataItem(d, "wavelength_units", wave.unit_of_all, NULL);
 }
 
 static void test_wavelengths_in_both_conventions_and_any_unit(void **state)
@@ -186,6 +188,7 @@ static void test_wavelengths_in_both_conventions_and_any_unit(void **state)
     static const struct {
         const char *key, *domain, *unit;
         double first, step, nm; /* nm of the last band; 0: none are known */
+        const char *unit_of_all;
     } cases[] = {
         {"CENTRAL_WAVELENGTH_UM", "IMAGERY", NULL, 0.4, 0.1, 800},
         {"wavelength", NULL, "Micrometers", 0.4, 0.1, 800},
@@ -196,6 +199,9 @@ static void test_wavelengths_in_both_conventions_and_any_unit(void **state)
         {"wavelength", NULL, "Wavenumber", 400, 100, 0},
         {"wavelength", NULL, NULL, 1, 1, 0},
         {"wavelength", NULL, "nm", -800, 100, 0},
+        {"wavelength", NULL, NULL, 0.0004, 0.0001, 800, "mm"},
+        {"wavelength", NULL, NULL, 400, 100, 0, "GHz"},
+        {"wavelength", NULL, "nm", 400, 100, 800, "GHz"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -204,6 +210,7 @@ static void test_wavelengths_in_both_conventions_and_any_unit(void **state)
         wave.key = cases[i].key;
         wave.domain = cases[i].domain;
         wave.unit = cases[i].unit;
+        wave.unit_of_all = cases[i].unit_of_all;
         wave.first = cases[i].first;
         wave.step = cases[i].step;
         f.change = set_wave;
