@@ -105,36 +105,29 @@ static int emit(struct multipart *m, const char *bytes, size_t length, struct er
     return m->sink.data(m->sink.arg, bytes, length, e);
 }
 
-/* Takes bytes up to the delimiter's end, or all. The delimiter holds one CR, its first byte: so after a mismatch the
- * search goes on at the byte that did not match, and nothing is looked at twice. Returns the bytes taken, -1 on error.
- */
+/* Takes bytes up to the delimiter's end, or all; what of them is data goes to the sink in one piece, however often the
+ * delimiter seems to begin in it. The delimiter holds one CR, its first byte: so after a mismatch the search goes on at
+ * the byte that did not match, and nothing is looked at twice. Returns the bytes taken, -1 on error. */
 static ssize_t seek_delimiter(struct multipart *m, const char *bytes, size_t length, struct err *e)
 {
-    size_t at = 0;
-    while (at < length) {
+    size_t at = 0, carried = m->matched; /* of the match, bytes that came before these */
+    while (at < length && m->matched < m->delimiter_length) {
         if (m->matched == 0) {
             const char *cr = memchr(bytes + at, '\r', length - at);
-            size_t plain = cr == NULL ? length - at : (size_t)(cr - bytes) - at;
-            if (emit(m, bytes + at, plain, e) != 0)
-                return -1;
-            at += plain;
-            if (cr == NULL)
-                break;
+            at = cr == NULL ? length : (size_t)(cr - bytes);
         }
         while (at < length && m->matched < m->delimiter_length && bytes[at] == m->delimiter[m->matched]) {
             m->matched++;
             at++;
         }
-        if (m->matched == m->delimiter_length)
+        if (at == length || m->matched == m->delimiter_length)
             break;
-        if (at < length) {
-            const char *was_data = m->delimiter + m->implied;
-            size_t count = m->matched - m->implied;
-            m->matched = m->implied = 0;
-            if (emit(m, was_data, count, e) != 0)
-                return -1;
-        }
+        if (emit(m, m->delimiter + m->implied, carried - m->implied, e) != 0)
+            return -1;
+        m->matched = m->implied = carried = 0;
     }
+    if (emit(m, bytes, at - (m->matched - carried), e) != 0)
+        return -1;
     return (ssize_t)at;
 }
 

@@ -1,6 +1,7 @@
 """What is refused before a byte of body, and framing that two readers could read differently. Each time the next good request is
 served."""
 import http.client
+import re
 import subprocess
 
 import pytest
@@ -134,7 +135,7 @@ FRAMING = {
 def test_doubtful_framing_ends_the_connection(daemon, name):
     answer = daemon.raw(FRAMING[name] + b"0123456789" + SMUGGLED, timeout=10)
     # libmicrohttpd 0.9.75 writes the head of its own errors twice, so that the body of these answers starts with it again.
-    assert {status(b"HTTP/1.1 " + rest) for rest in answer.split(b"HTTP/1.1 ")[1:]} <= {400, 413}, answer
+    assert set(re.findall(rb"HTTP/1\.1 (\d+) ", answer)) in ({b"400"}, {b"413"}), answer
     assert b"onnection: close" in answer
     assert not any(row["path"] == "/smuggled" for row in daemon.log("request"))
 
@@ -194,7 +195,7 @@ def test_a_deadline_that_passes_is_504(daemon):
 
 
 def test_parts_of_a_form(daemon):
-    for parts, expected in [([("cube", TIFF)], 200), ([("header", b"ENVI\n")], 400), ([], 400), ([("cube", b"")], 422),
+    for parts, expected in [([("cube", TIFF)], 200), ([("header", b"ENVI\n")], 422), ([], 400), ([("cube", b"")], 422),
                             ([("cube", TIFF), ("cube", TIFF)], 400), ([("cube", TIFF), ("colour", b"red")], 400),
                             ([("cube", TIFF), ("header", b"x" * ((1 << 20) + 1))], 413)]:
         reply = daemon.post_form(parts, window="0,0,4,4", format="npy")

@@ -18,6 +18,7 @@ struct heard {
     char text[1 << 16];
     size_t used;
     int fail_at_data;
+    int pieces; /* calls of on_data */
 };
 
 static void hear(struct heard *h, const void *bytes, size_t n)
@@ -40,6 +41,7 @@ static int on_data(void *arg, const void *bytes, size_t n, struct err *e)
     struct heard *h = arg;
     if (h->fail_at_data)
         return err_set(e, ERR_SPACE, "full");
+    h->pieces++;
     hear(h, bytes, n);
     return 0;
 }
@@ -154,6 +156,21 @@ static void test_quoted_boundary_and_escaped_file_name(void **state)
     assert_heard("multipart/form-data; charset=x; Boundary=\"a b:c\"", body, sizeof body - 1, "cube=1;", 7);
 }
 
+static void test_data_goes_on_in_one_piece_whatever_it_holds(void **state)
+{
+    (void)state;
+    static struct heard h;
+    struct err e;
+    char body[2048] = PART("cube");
+    size_t n = strlen(body);
+    memset(body + n, '\r', 1000);
+    memcpy(body + n + 1000, END, strlen(END));
+    h.pieces = 0;
+    assert_int_equal(parse(&h, TYPE, body, n + 1000 + strlen(END), sizeof body, &e), 0);
+    assert_int_equal(h.used, strlen("cube=;") + 1000);
+    assert_int_equal(h.pieces, 1);
+}
+
 static void test_a_cut_body_is_refused(void **state)
 {
     (void)state;
@@ -257,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_binary_data_with_nul_bytes),
         cmocka_unit_test(test_boundary_with_blanks_after_it),
         cmocka_unit_test(test_quoted_boundary_and_escaped_file_name),
+        cmocka_unit_test(test_data_goes_on_in_one_piece_whatever_it_holds),
         cmocka_unit_test(test_a_cut_body_is_refused),
         cmocka_unit_test(test_malformed_parts_are_refused),
         cmocka_unit_test(test_a_flood_of_headers_is_refused),
