@@ -81,7 +81,7 @@ def main():
     options = parser.parse_args()
     if options.total:
         return total(options.total)
-    environment = dict(os.environ, TEST=options.name, SPECTRAD=f"{options.build}/spectrad")
+    environment = dict(os.environ, TEST=options.name, SPECTRAD=os.path.abspath(f"{options.build}/spectrad"))
     environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
     environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
     environment.setdefault("TSAN_OPTIONS", "halt_on_error=0:exitcode=99:second_deadlock_stack=1")
