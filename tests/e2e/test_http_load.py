@@ -387,18 +387,3 @@ def test_no_file_is_left_open_and_memory_does_not_creep(start):
     daemon.wait_for(lambda: daemon.metric("spectrad_connections") == 1)
     daemon.wait_for(lambda: open_files() <= files, "the last socket closed", seconds=10)
     assert daemon.metric("spectrad_spool_bytes") == 0 and held(daemon) == 0
-
-
-def test_a_form_of_an_envi_pair(start):
-    cube = scenes.demo().cut(0, 0, 30, 20)
-    data, header = scenes.envi_bytes(cube), scenes.header_text(cube)
-    daemon = start()
-    pair = daemon.post_form([("cube", data), ("header", header)], format="npy")
-    turned = daemon.post_form([("header", header), ("cube", data)], format="npy")
-    assert pair.status == 200, pair.body
-    assert pair.body == turned.body
-    tiff = daemon.post(SCENE, window="0,0,30,20", format="npy")
-    import io
-    import numpy as np
-    a, b = (np.load(io.BytesIO(x.body)) for x in (pair, tiff))
-    np.testing.assert_array_equal(a[:17, :27], b[:17, :27])  # away from the cut's border
