@@ -1,4 +1,5 @@
 #include "proto/result.h"
+#include "base/clock.h"
 #include "proto/json_writer.h"
 #include <math.h>
 #include <stdarg.h>
@@ -187,15 +188,17 @@ static void write_truth(struct json_writer *w, const struct result *r)
     json_writer_close(w, '}');
 }
 
-static void write_timing(struct json_writer *w, const struct result_timing *t)
+static void write_timing(struct json_writer *w, const struct result *r)
 {
+    const struct result_timing *t = &r->timing;
+    double encoding = r->encode_begun > 0 ? clock_now() - r->encode_begun : 0;
     json_writer_open(w, "timing", '{');
     json_writer_number(w, "upload_s", t->upload_s);
     json_writer_number(w, "queue_s", t->queue_s);
     json_writer_number(w, "read_s", t->read_s);
     json_writer_number(w, "compute_s", t->compute_s);
-    json_writer_number(w, "encode_s", t->encode_s);
-    json_writer_number(w, "total_s", t->total_s);
+    json_writer_number(w, "encode_s", t->encode_s + encoding);
+    json_writer_number(w, "total_s", t->total_s + encoding);
     json_writer_close(w, '}');
 }
 
@@ -217,7 +220,7 @@ int result_write_json(const struct result *r, int fd, struct err *e)
         write_labels(w, r);
     if (r->truth.present)
         write_truth(w, r);
-    write_timing(w, &r->timing);
+    write_timing(w, r);
     json_writer_open(w, "warnings", '[');
     for (int i = 0; i < r->warning_count; i++)
         json_writer_string(w, NULL, r->warnings[i]);

@@ -49,6 +49,8 @@ struct result {
     const uint8_t *labels;        /* class ids (lines, columns) of the window; NULL: left out */
     struct result_truth truth;
     struct result_timing timing;
+    double encode_begun; /* clock_now() when writing began: encode_s and total_s go up to where they are written; 0: as
+                          * they stand */
     char warnings[RESULT_WARNINGS][160];
     int warning_count;
 };

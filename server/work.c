@@ -76,7 +76,8 @@ static int encode(struct request *r, struct classification *c, struct err *e)
     snprintf(c->result.request_id, sizeof c->result.request_id, "%s", r->id);
     if (asprintf(&path, "%s/result", r->upload.folder) < 0)
         return err_nomem(e);
-    double begun = clock_now();
+    const double begun = clock_now();
+    c->result.encode_begun = begun;
     t->total_s = begun - r->started;
     int result = classification_write(c, r->format, path, false, e);
     t->encode_s = clock_now() - begun;
