@@ -163,6 +163,9 @@ static void stop(struct daemon *d)
         monitor_end_held(d->monitor);
         while (connections_suspended(&s->connections) > 0)
             (void)told_to_stop(d, 0.01);
+        for (double last = clock_now() + close_seconds;
+             connections_in(&s->connections, CONNECTION_ANSWER) > 0 && clock_now() < last;)
+            (void)told_to_stop(d, 0.01);
         monitor_close(d->monitor);
     }
     http_close(d->http);
