@@ -42,7 +42,7 @@ ENGINE   := block precision scheduler scheduler_feed scheduler_job scheduler_que
 SCENE    := area crs cube cube_describe cube_find cube_read envi_header envi_text envi_values gdal_setup \
             gdal_source label_raster sniff spectral tiff_check truth_raster validity wavelength
 CPU      := copy cores decide fast head isa kernels_avx2 kernels_avx512 kernels_neon kernels_sse2 pack patch \
-            peak plain plain_layers plain_trace pool strip work
+            peak plain plain_layers plain_trace pool share strip work
 PROTO    := accept json_writer multipart package_json problem query result
 PIPELINE := classify encode label_map lines statistics strips summary
 SERVER   := admission answer config connections exposition guard http leftover listen metrics models monitor \
@@ -54,8 +54,8 @@ OBJECTS  := $(LIBRARY:%.c=$(BUILD)/%.o)
 SUPPORT  := engine_run envi_file expect fake_engine filter kernels_16x12 kernels_4x12 package_draft \
             package_expect random random_block random_network scheduler_fixture scratch test_kernels tiff_file
 UNITS    := test_accept test_area test_block test_config test_cpu_bits test_cpu_engine test_cpu_entry \
-            test_cpu_kernels test_cpu_layers test_cpu_plain test_cpu_threads test_cube_envi test_cube_files \
-            test_cube_hostile test_cube_mask test_cube_scenes test_cube_tiff test_envi_header test_envi_storm \
+            test_cpu_kernels test_cpu_layers test_cpu_plain test_cpu_share test_cpu_threads test_cube_envi \
+            test_cube_files test_cube_hostile test_cube_mask test_cube_scenes test_cube_tiff test_envi_header test_envi_storm \
             test_err test_gdal_source test_guard test_json test_json_writer test_label_raster test_log \
             test_metadata test_multipart test_network test_number test_option test_output test_package \
             test_preprocess test_problem test_query test_request_storm test_result test_safetensors \

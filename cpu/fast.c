@@ -1,16 +1,12 @@
-/* fast.c - the CPU engine: its vtable, its threads, and how a run is cut into pieces for them.
- *
- * A run is a list of pieces, each some columns and lines of one block; threads take them from a counter until none is
- * left, so that none idles while there is work. Blocks are cut into strips as broad as the working memory is laid out
- * for, and strips into segments of lines only when there would be too few pieces for the threads: the lines above and
- * below a segment are computed twice.
- */
+/* fast.c - the CPU engine: its vtable, its threads and their memory. What the threads do is in strip.c, who does what
+ * in share.c. */
 #include "cpu/cores.h"
 #include "cpu/cpu.h"
 #include "cpu/decide.h"
 #include "cpu/isa.h"
 #include "cpu/pack.h"
 #include "cpu/pool.h"
+#include "cpu/share.h"
 #include "cpu/strip.h"
 #include <assert.h>
 #include <stdio.h>
@@ -21,8 +17,6 @@ enum {
     MOST_THREADS = 1024,
     MOST_BANDS = 4096, /* of a map: its scratch is allocated before one is known */
     BATCH_PIXELS_A_THREAD = 4096,
-    PIECES_A_THREAD = 4,
-    LEAST_LINES = 8, /* of a segment: with fewer, its halo is most of the work */
     ALIGNMENT = 64,
 };
 
@@ -42,22 +36,14 @@ struct engine_model {
     size_t strip_columns, work_floats;
 };
 
-/* A run, while it lasts. */
-struct job {
-    struct engine_task *tasks;
-    size_t count;
-    size_t segments; /* wanted of each strip */
-    atomic_size_t next;
-};
-
 struct engine {
     const struct kernels *kernels;
     struct pool *pool;
+    struct share *share;
     int threads;
     struct worker *workers; /* (threads) */
     size_t work_floats;
     uint64_t packed_bytes, memory; /* held; allowed, 0: as much as it takes */
-    struct job job;
 };
 
 static void cpu_name(char *out, size_t size)
@@ -102,6 +88,7 @@ static void fast_close(struct engine *x)
     if (x == NULL)
         return;
     pool_close(x->pool);
+    share_close(x->share);
     for (int t = 0; x->workers != NULL && t < x->threads; t++) {
         free(x->workers[t].memory);
         free(x->workers[t].map_scratch);
@@ -138,7 +125,7 @@ static int fast_open(struct engine **out, const struct engine_options *o, struct
     for (int t = 0; t < x->threads; t++)
         if ((x->workers[t].map_scratch = malloc(map_scratch_bytes())) == NULL)
             goto no_memory;
-    if (pool_open(&x->pool, x->threads, e) != 0) {
+    if (share_open(&x->share, x->threads, e) != 0 || pool_open(&x->pool, x->threads, e) != 0) {
         fast_close(x);
         return -1;
     }
@@ -240,62 +227,52 @@ static int fast_load(struct engine *x, const struct network *n, struct engine_mo
     return 0;
 }
 
-/* How a block is cut: strips x segments pieces. */
-struct cut {
-    size_t strips, segments;
+static int strip_width(const struct engine_model *m)
+{
+    return (int)m->strip_columns;
+}
+
+/* What a thread needs to ask for its next line. */
+struct line_source {
+    struct share *share;
+    int thread;
 };
 
-static struct cut cut_of(const struct job *j, const struct engine_task *t)
+static int next_line(void *argument)
 {
-    size_t columns = (size_t)t->block->columns, lines = (size_t)t->block->lines, wide = t->model->strip_columns;
-    size_t most = lines / LEAST_LINES > 1 ? lines / LEAST_LINES : 1;
-    return (struct cut){(columns + wide - 1) / wide, j->segments < most ? j->segments : most};
-}
-
-/* Part `index` of n things cut into `parts`, as equal as can be. */
-static void part(int n, size_t parts, size_t index, int *first, int *count)
-{
-    *first = (int)((size_t)n * index / parts);
-    *count = (int)((size_t)n * (index + 1) / parts) - *first;
-}
-
-static void run_piece(struct worker *w, const struct engine_task *t, struct cut cut, size_t index)
-{
-    struct strip s = {
-        .m = &t->model->packed, .w = &w->work, .map_scratch = w->map_scratch, .b = t->block, .canceled = t->canceled};
-    part(t->block->columns, cut.strips, index % cut.strips, &s.column, &s.columns);
-    part(t->block->lines, cut.segments, index / cut.strips, &s.line, &s.lines);
-    if (w->placed != t->model) {
-        memset(w->memory, 0, t->model->work_floats * sizeof *w->memory);
-        work_place(&w->work, &t->model->packed, t->model->strip_columns, w->memory);
-        w->placed = t->model;
-    }
-    strip_run(&s);
+    const struct line_source *l = argument;
+    return share_line(l->share, l->thread);
 }
 
 static void run_pieces(void *argument, int thread)
 {
     struct engine *x = argument;
-    struct job *j = &x->job;
-    size_t piece, begin = 0, task = 0;
-    while (piece = atomic_fetch_add(&j->next, 1), task < j->count) {
-        for (; task < j->count; task++) { /* pieces come in ascending order: go on from the last one's task */
-            struct cut cut = cut_of(j, &j->tasks[task]);
-            if (piece < begin + cut.strips * cut.segments) {
-                run_piece(&x->workers[thread], &j->tasks[task], cut, piece - begin);
-                break;
-            }
-            begin += cut.strips * cut.segments;
+    struct worker *w = &x->workers[thread];
+    struct line_source lines = {x->share, thread};
+    struct piece p;
+    while (share_next(x->share, thread, &p)) {
+        struct engine_model *m = p.task->model;
+        if (w->placed != m) {
+            memset(w->memory, 0, m->work_floats * sizeof *w->memory);
+            work_place(&w->work, &m->packed, m->strip_columns, w->memory);
+            w->placed = m;
         }
+        strip_run(&(struct strip){.m = &m->packed,
+                                  .w = &w->work,
+                                  .map_scratch = w->map_scratch,
+                                  .b = p.task->block,
+                                  .column = p.column,
+                                  .columns = p.columns,
+                                  .line = p.line,
+                                  .lines = p.lines,
+                                  .next_line = next_line,
+                                  .next_line_argument = &lines,
+                                  .canceled = p.task->canceled});
     }
 }
 
 static int fast_run(struct engine *x, struct engine_task *tasks, size_t count, struct err *e)
 {
-    size_t strips = 0, wanted = PIECES_A_THREAD * (size_t)x->threads;
-    x->job.tasks = tasks;
-    x->job.count = count;
-    x->job.segments = 1;
     for (size_t i = 0; i < count; i++) {
         const struct block *b = tasks[i].block;
         const struct network *n = &tasks[i].model->packed.n;
@@ -303,11 +280,8 @@ static int fast_run(struct engine *x, struct engine_task *tasks, size_t count, s
         (void)n;
         if (affine_map_scratch(b->map) > map_scratch_bytes())
             return err_set(e, ERR_DEVICE, "the CPU engine takes %d bands at most, not %d", MOST_BANDS, b->map->B);
-        strips += cut_of(&x->job, &tasks[i]).strips;
     }
-    if (strips > 0 && strips < wanted)
-        x->job.segments = (wanted + strips - 1) / strips;
-    atomic_store(&x->job.next, 0);
+    share_begin(x->share, tasks, count, strip_width);
     pool_run(x->pool, run_pieces, x);
     return 0;
 }

@@ -205,12 +205,20 @@ static void classify_line(const struct strip *s, int i)
     }
 }
 
+/* The line behind i that this strip is to classify; -1: none. */
+static int line_behind(const struct strip *s, int i)
+{
+    if (s->canceled != NULL && atomic_load_explicit(s->canceled, memory_order_relaxed))
+        return -1;
+    if (s->next_line != NULL)
+        return s->next_line(s->next_line_argument);
+    return i + 1 < s->line + s->lines ? i + 1 : -1;
+}
+
 void strip_run(const struct strip *s)
 {
     int P1 = (int)reach(s), loaded = s->line, inside = s->line + 1; /* the next line to load, to compute */
-    for (int i = s->line; i < s->line + s->lines; i++) {
-        if (s->canceled != NULL && atomic_load_explicit(s->canceled, memory_order_relaxed))
-            return;
+    for (int i = s->line - 1; (i = line_behind(s, i)) >= 0;) {
         for (; loaded <= i + P1; loaded++)
             load_line(s, loaded);
         for (; inside < i + P1; inside++)

@@ -19,8 +19,10 @@ struct strip {
     struct work *w;
     void *map_scratch; /* affine_map_scratch(block->map) bytes */
     struct block *b;
-    int column, columns; /* of the centre; columns at most the width that w was placed for */
-    int line, lines;
+    int column, columns;              /* of the centre; columns at most the width that w was placed for */
+    int line, lines;                  /* whoever claims lines may get fewer, never others */
+    int (*next_line)(void *argument); /* claims the next of them, -1: none left; NULL: all are this strip's */
+    void *next_line_argument;
     const atomic_bool *canceled; /* may be NULL; looked at once a line */
 };
 
