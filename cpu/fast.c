@@ -16,7 +16,7 @@
 enum {
     MOST_THREADS = 1024,
     MOST_BANDS = 4096, /* of a map: its scratch is allocated before one is known */
-    BATCH_PIXELS_A_THREAD = 4096,
+    BATCH_PIXELS_A_THREAD = 2048,
     ALIGNMENT = 64,
 };
 

@@ -1,11 +1,11 @@
 /* head.c - from conv2's 128 maps to logits: conv3, res_net3, res_net4, pool, full connection. A fiftieth of the work.
  *
- * Activations are (position, channels), channels padded to whole tiles, so that every convolution is nine products of
- * rows that lie apart (kernels.multiply): output (r, q) of tap (i, j) reads input (r + i, q + j). */
+ * Activations are (position, channels), channels padded to whole tiles, so that every convolution is three products of
+ * rows that lie apart (kernels.multiply): output (r, q) reads the inputs (r + i, q .. q + 2), for i = 0, 1, 2. */
 #include "cpu/patch.h"
 #include <string.h>
 
-enum { TAPS = 9, TAP_SIDE = 3 };
+enum { TAP_SIDE = 3 };
 
 static float relu(float x)
 {
@@ -21,15 +21,18 @@ static void convolve(const struct packed *m, const struct packed_product *l, con
         offset[p] = (uint32_t)((p / inner * m->side + p % inner) * in_row);
         memcpy(out + p * m->channels, l->bias, m->channels * sizeof *out);
     }
-    for (size_t tap = 0; tap < TAPS; tap++)
+    for (size_t i = 0; i < TAP_SIDE; i++)
         for (size_t tile = 0; tile < l->tiles; tile++)
             for (size_t t = 0; (rows = tile_split(count, m->k->tile_rows, t, &first)) > 0; t++)
                 m->k->multiply(&(struct multiply_call){
                     .rows = rows,
+                    .stretches = TAP_SIDE,
                     .k = l->inner,
-                    .a = in + (tap / TAP_SIDE * m->side + tap % TAP_SIDE) * in_row,
+                    .step = in_row,
+                    .a = in + i * m->side * in_row,
                     .offset = offset + first,
-                    .weight = l->weight + (tap * l->tiles + tile) * l->inner * columns,
+                    .weight = l->weight + (i * TAP_SIDE * l->tiles + tile) * l->inner * columns,
+                    .weight_step = l->tiles * l->inner * columns,
                     .sum = out + first * m->channels + tile * columns,
                     .sum_row = m->channels,
                 });

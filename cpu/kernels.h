@@ -60,12 +60,14 @@ struct spectral_call {
     const float *scale, *shift; /* (C) */
 };
 
-/* sum[r][j] += sum over i of a[offset[r] + i] weight[i][j], for r < rows <= tile_rows, j < tile_columns, i < k. */
+/* sum[r][j] += sum over s, i of a[offset[r] + s step + i] weight[s][i][j], for r < rows <= tile_rows, j < tile_columns,
+ * s < stretches, i < k: what is multiplied lies in stretches of k, `step` apart, the same for every row. */
 struct multiply_call {
-    size_t rows, k;
+    size_t rows, stretches, k, step;
     const float *a;
     const uint32_t *offset;
-    const float *weight; /* (k, tile_columns) */
+    const float *weight; /* (stretches, k, tile_columns) */
+    size_t weight_step;  /* floats from one stretch to the next */
     float *sum;
     size_t sum_row;
 };

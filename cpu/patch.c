@@ -141,18 +141,21 @@ static void first_block_attended(const struct packed *m, struct work *w, const f
     patch_convolve(m, &conv2);
 }
 
-/* waist += what channel c adds to conv2: its weights and its row stay in L1 meanwhile. */
-static void waist_add(const struct packed *m, struct work *w, const uint32_t *offset, size_t c)
+/* waist += what channels c..c + count - 1 add to conv2: their weights and their rows stay in L1 meanwhile. */
+static void waist_add(const struct packed *m, struct work *w, const uint32_t *offset, size_t c, size_t count)
 {
     size_t columns = m->k->tile_columns, D = (size_t)m->n.D, first, rows;
     for (size_t tile = 0; tile < m->conv2.tiles; tile++)
         for (size_t t = 0; (rows = tile_split(m->positions, m->k->tile_rows, t, &first)) > 0; t++)
             m->k->multiply(&(struct multiply_call){
                 .rows = rows,
+                .stretches = count,
                 .k = D,
+                .step = m->row,
                 .a = w->x + c * m->row,
                 .offset = offset + first,
                 .weight = m->conv2.weight + (c * m->conv2.tiles + tile) * D * columns,
+                .weight_step = m->conv2.tiles * D * columns,
                 .sum = w->waist + first * NETWORK_CONV2_OUT + tile * columns,
                 .sum_row = NETWORK_CONV2_OUT,
             });
@@ -163,7 +166,8 @@ static void waist_add(const struct packed *m, struct work *w, const uint32_t *of
 static void second_block(const struct packed *m, struct work *w)
 {
     const struct residual_block *b = &m->n.res_net2;
-    size_t C = (size_t)m->n.C, first, rows;
+    enum { SAMPLES_AT_ONCE = 128 }; /* of all channels that conv2 takes together */
+    size_t C = (size_t)m->n.C, first, rows, at_once = SAMPLES_AT_ONCE / (size_t)m->n.D;
     float gate[PACK_MOST_CHANNELS];
     uint32_t offset[PACK_MOST_SIDE * PACK_MOST_SIDE];
 
@@ -182,10 +186,11 @@ static void second_block(const struct packed *m, struct work *w)
         offset[p] = (uint32_t)(p * m->spectrum);
         memcpy(w->waist + p * NETWORK_CONV2_OUT, m->conv2.bias, NETWORK_CONV2_OUT * sizeof *w->waist);
     }
+    at_once = at_once < 1 ? 1 : at_once;
     for (size_t tile = 0; (rows = tile_split(C, m->k->tile_rows, tile, &first)) > 0; tile++) {
         m->k->spectral(&conv2, first, rows);
-        for (size_t c = first; c < first + rows; c++)
-            waist_add(m, w, offset, c);
+        for (size_t c = first; c < first + rows; c += at_once)
+            waist_add(m, w, offset, c, at_once < first + rows - c ? at_once : first + rows - c);
     }
 }
 

@@ -236,6 +236,32 @@ static void test_spectral_bits_do_not_depend_on_position_or_neighbours(void **st
         }
 }
 
+static void check_multiply(const struct kernels *k, size_t rows, size_t stretches, size_t depth)
+{
+    size_t columns = k->tile_columns, sum_row = columns + 5, step = depth + 3, weight_step = depth * columns + 7;
+    struct random random = {.state = rows * 1000 + depth};
+    float *a = floats(&random, (20 + stretches) * step, -1, 1), *w = floats(&random, stretches * weight_step, -1, 1);
+    float *sum = floats(&random, rows * sum_row, -1, 1), *before = calloc(rows * sum_row, sizeof *before);
+    uint32_t offset[12];
+    for (size_t r = 0; r < rows; r++)
+        offset[r] = (uint32_t)random_below(&random, 19 * step + 1);
+    memcpy(before, sum, rows * sum_row * sizeof *sum);
+    k->multiply(&(struct multiply_call){rows, stretches, depth, step, a, offset, w, weight_step, sum, sum_row});
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < sum_row; j++) {
+            double y = (double)before[r * sum_row + j];
+            for (size_t n = 0; j < columns && n < stretches * depth; n++)
+                y += (double)a[offset[r] + n / depth * step + n % depth] *
+                     (double)w[n / depth * weight_step + n % depth * columns + j];
+            expect_near((double)sum[r * sum_row + j], y, (double)(stretches * depth), k->isa, "multiply", rows, depth,
+                        j);
+        }
+    free(a);
+    free(w);
+    free(sum);
+    free(before);
+}
+
 static void test_multiply_is_the_product(void **state)
 {
     (void)state;
@@ -243,28 +269,9 @@ static void test_multiply_is_the_product(void **state)
     const struct kernels *k;
     for (size_t t = 0; (k = test_kernels(t)) != NULL; t++)
         for (size_t rows = 1; rows <= k->tile_rows; rows++)
-            for (size_t i = 0; i < COUNT(depths); i++) {
-                size_t depth = depths[i], columns = k->tile_columns, sum_row = columns + 5;
-                struct random random = {.state = rows * 1000 + depth};
-                float *a = floats(&random, 20 * depth, -1, 1), *w = floats(&random, depth * columns, -1, 1);
-                float *sum = floats(&random, rows * sum_row, -1, 1), *before = calloc(rows * sum_row, sizeof *before);
-                uint32_t offset[12];
-                for (size_t r = 0; r < rows; r++)
-                    offset[r] = (uint32_t)random_below(&random, 19 * depth + 1);
-                memcpy(before, sum, rows * sum_row * sizeof *sum);
-                k->multiply(&(struct multiply_call){rows, depth, a, offset, w, sum, sum_row});
-                for (size_t r = 0; r < rows; r++)
-                    for (size_t j = 0; j < sum_row; j++) {
-                        double y = (double)before[r * sum_row + j];
-                        for (size_t n = 0; j < columns && n < depth; n++)
-                            y += (double)a[offset[r] + n] * (double)w[n * columns + j];
-                        expect_near((double)sum[r * sum_row + j], y, (double)depth, k->isa, "multiply", rows, depth, j);
-                    }
-                free(a);
-                free(w);
-                free(sum);
-                free(before);
-            }
+            for (size_t stretches = 1; stretches <= 3; stretches++)
+                for (size_t i = 0; i < COUNT(depths); i++)
+                    check_multiply(k, rows, stretches, depths[i]);
 }
 
 static void test_rows_and_entries_convert(void **state)
