@@ -92,8 +92,6 @@ static int perform(struct request *r, struct err *e)
 {
     struct classification c;
     double begun = clock_now();
-    if (r->deadline != 0 && begun > r->deadline)
-        request_cancel(r, ERR_DEADLINE);
     if (atomic_load(&r->cancel))
         return request_canceled(r, e);
     if (classify(r, &c, e) != 0)

@@ -3,7 +3,7 @@ import concurrent.futures
 import http.client
 import os
 import re
-import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -119,9 +119,17 @@ def test_a_client_that_leaves_stops_costing_compute(start, slow_model):
     assert daemon.post(SCENE, window="10,10,1,1").status == 200
 
 
-def test_a_client_that_leaves_while_it_uploads(start):
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_client_that_leaves_while_it_uploads(start, at_once):
     daemon = start("--max-requests=1")
-    begin_upload(daemon).close()
+    if at_once:  # the end of the stream is there before the first byte is read
+        daemon.process.send_signal(signal.SIGSTOP)
+        begin_upload(daemon).close()
+        daemon.process.send_signal(signal.SIGCONT)
+    else:
+        with begin_upload(daemon):
+            daemon.wait_for(lambda: held(daemon) == 1)
+    daemon.wait_for(lambda: daemon.metric('spectrad_http_requests_total{route="/classify",code="499"}') == 1, seconds=5)
     daemon.wait_for(lambda: held(daemon) == 0)
     daemon.wait_for(lambda: daemon.metric('spectrad_rejected_total{reason="canceled"}') == 1)
     assert daemon.metric("spectrad_spool_bytes") == 0
@@ -137,6 +145,15 @@ def test_a_deadline_ends_a_request_that_waits_and_one_that_runs(start, slow_mode
         assert time.monotonic() - before < 6
     assert replies[0].problem()["code"] == "deadline"
     assert start("--deadline=0.5", models=slow_model).post(SCENE).status == 504
+
+
+def test_a_deadline_ends_a_request_that_waits_for_a_worker(start, slow_model):
+    daemon = start("--workers=1", models=slow_model)
+    with begin_upload(daemon, sent=len(TIFF)):
+        daemon.wait_for(lambda: running(daemon) == 1)
+        reply = daemon.post(SCENE, deadline="0.5", window="0,0,1,1")
+        assert running(daemon) == 1, "the other one ended too early to prove anything"
+        assert reply.status == 504
 
 
 def test_slow_headers_are_cut_and_others_are_served(start):
@@ -387,3 +404,5 @@ def test_no_file_is_left_open_and_memory_does_not_creep(start):
     daemon.wait_for(lambda: daemon.metric("spectrad_connections") == 1)
     daemon.wait_for(lambda: open_files() <= files, "the last socket closed", seconds=10)
     assert daemon.metric("spectrad_spool_bytes") == 0 and held(daemon) == 0
+    (own,) = daemon.spool.iterdir()
+    assert list(own.iterdir()) == []
