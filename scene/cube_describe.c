@@ -153,6 +153,18 @@ static int fill_tiff_bands(struct cube *c, struct err *e)
     return 0;
 }
 
+/* GDAL was given a header made from h: it cannot differ, but lists of h's length are read by GDAL's count of bands. */
+static int check_agreement(const struct cube_description *d, const struct envi_header *h, struct err *e)
+{
+    if (d->columns == h->samples && d->lines == h->lines && d->bands == h->bands && d->type == h->type)
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "the ENVI header can be understood in two ways: as %d samples x %d lines x %d bands of %s, or as "
+                   "%d x %d x %d of %s",
+                   h->samples, h->lines, h->bands, sample_name(h->type), d->columns, d->lines, d->bands,
+                   sample_name(d->type));
+}
+
 static void fill_envi_bands(struct cube *c, const struct envi_header *h)
 {
     for (int i = 0; i < c->d.bands; i++) {
@@ -241,6 +253,8 @@ int cube_fill_description(struct cube *c, const struct envi_header *h, const str
     d->bands = GDALGetRasterCount(c->dataset);
     d->interleave = interleave_of(c->dataset);
     if (tiff_check_size(c->dataset, limits, file_bytes, e) != 0 || choose_type(c, e) != 0)
+        return -1;
+    if (h != NULL && check_agreement(d, h, e) != 0)
         return -1;
     GDALGetBlockSize(GDALGetRasterBand(c->dataset, 1), &d->block_columns, &d->block_lines);
     c->band = calloc((size_t)d->bands, sizeof *c->band);

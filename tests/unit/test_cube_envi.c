@@ -1,4 +1,5 @@
 /* ENVI pairs: every layout reads as the same scene; what is short, long, or half a pair is refused. */
+#include "scene/cube_internal.h"
 #include "scene/label_raster.h"
 #include "tests/unit/support/envi_file.h"
 #include "tests/unit/support/expect.h"
@@ -122,6 +123,35 @@ static void test_description_holds_what_the_header_says(void **state)
     static const double place[] = {499985, 30, 0, 4000010, 0, -20};
     for (int i = 0; i < 6; i++)
         assert_float_equal(d->geotransform[i], place[i], 1e-6);
+    cube_close(c);
+    scratch_close(&s);
+}
+
+/* No header is known that GDAL would understand otherwise: so an open cube is described with one that is not its own.
+ */
+static void test_a_header_that_gdal_understood_otherwise_is_refused(void **state)
+{
+    const struct envi_header own = {.samples = 13, .lines = 9, .bands = 7, .type = SAMPLE_INT16};
+    struct envi_header others[] = {own, own, own, own, own};
+    struct scratch s;
+    (void)state;
+    others[1].samples = 14;
+    others[2].lines = 8;
+    others[3].bands = 6; /* GDAL's count is larger than the lists are long */
+    others[4].type = SAMPLE_UINT16;
+    scratch_open(&s);
+    envi_file_write(&s, "cube", &plain);
+    struct cube *c = envi_file_open(&s, "cube");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct cube again = {.dataset = c->dataset, .source = c->source};
+        struct err e;
+        int result = cube_fill_description(&again, &others[i], &cube_limits_default, 13 * 9 * 7 * 2, &e);
+        free(again.band);
+        free(again.d.crs);
+        assert_int_equal(result, i == 0 ? 0 : -1);
+        if (result != 0)
+            expect_error(&e, ERR_INPUT, "understood in two ways", "another header");
+    }
     cube_close(c);
     scratch_close(&s);
 }
@@ -253,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_every_layout_reads_as_the_same_scene),
         cmocka_unit_test(test_offset_beyond_four_gigabytes),
         cmocka_unit_test(test_description_holds_what_the_header_says),
+        cmocka_unit_test(test_a_header_that_gdal_understood_otherwise_is_refused),
         cmocka_unit_test(test_data_one_byte_short_or_long_is_refused),
         cmocka_unit_test(test_data_that_shrinks_after_opening_is_an_error_not_zeros),
         cmocka_unit_test(test_header_beside_the_data_is_not_looked_at),
