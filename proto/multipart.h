@@ -5,6 +5,9 @@
  * Strict where two readers could disagree: lines end in CRLF, a part has one Content-Disposition with a name, no part
  * is encoded or a multipart itself, the last boundary must come. Text before the first boundary and after the last is
  * skipped (RFC 2046, 5.1.1).
+ * Why not libmicrohttpd's own: it moves its whole buffer for every dash before the first boundary and every header line
+ * (1 MB of dashes: 143 ms), takes a body without a boundary for a finished one, and cannot be tested without a
+ * connection. 1 GB through a socket to disk takes 0.82 s of CPU with it, 0.72 s with this, 0.65 s unparsed.
  * Threading: plain data of one caller at a time.
  */
 #pragma once

@@ -51,7 +51,7 @@ static int bind_one(const struct addrinfo *a)
 
 static void show(int fd, char *shown, size_t size)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t length = sizeof at;
     char host[HOST_SIZE] = "?", port[8] = "?";
     if (getsockname(fd, (struct sockaddr *)&at, &length) == 0)
