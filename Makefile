@@ -45,7 +45,7 @@ CPU      := copy cores decide fast head isa kernels_avx2 kernels_avx512 kernels_
             peak plain plain_layers plain_trace pool share strip work
 PROTO    := accept json_writer multipart package_json problem query result
 PIPELINE := classify encode label_map lines statistics strips summary
-SERVER   := admission answer config connections exposition guard http leftover listen metrics models monitor \
+SERVER   := acceptor admission answer config connections descriptors exposition guard http leftover listen metrics models monitor \
             notify request routes server spool upload work workers
 CLI      := bench bench_scene classify cli describe inspect output progress report session version
 LIBRARY  := $(foreach room,base model engine scene cpu proto pipeline server cli,\

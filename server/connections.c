@@ -138,14 +138,19 @@ int connection_cut_status(struct connections *cs, struct connection *c)
     return status;
 }
 
+void connections_announce(struct connections *cs)
+{
+    atomic_fetch_add(&cs->announced, 1);
+}
+
+void connections_withdraw(struct connections *cs)
+{
+    atomic_fetch_sub(&cs->announced, 1);
+}
+
 int connections_count(struct connections *cs)
 {
-    int sum = 0;
-    pthread_mutex_lock(&cs->lock);
-    for (int i = 0; i < CONNECTION_PHASES; i++)
-        sum += cs->count[i];
-    pthread_mutex_unlock(&cs->lock);
-    return sum;
+    return atomic_load(&cs->announced);
 }
 
 int connections_in(struct connections *cs, enum connection_phase phase)

@@ -48,6 +48,7 @@ struct connections {
     int suspended;                /* by lock: from connection_hold to the end of connections_resume */
     bool closing;                 /* by lock: nothing is held any more */
     void (*resume)(void *handle);
+    atomic_int announced; /* accepted and not closed, whether libmicrohttpd has seen them already or not */
 };
 
 void connections_init(struct connections *cs, void (*resume)(void *handle));
@@ -70,6 +71,10 @@ void connections_resume(struct connections *cs, struct connection *c);
 
 /* What a CUT client was told; 0 for any other connection. */
 int connection_cut_status(struct connections *cs, struct connection *c);
+
+/* One was accepted; one was closed, or never came to be. */
+void connections_announce(struct connections *cs);
+void connections_withdraw(struct connections *cs);
 
 /* How many there are in all, and in a phase. */
 int connections_count(struct connections *cs);

@@ -1,8 +1,10 @@
 #include "server/http.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/acceptor.h"
 #include "server/admission.h"
 #include "server/connections.h"
+#include "server/descriptors.h"
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/service.h"
@@ -12,21 +14,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    RESERVED_FILES = 256, /* for everything that is not a connection: above the limit libmicrohttpd spins */
-    FILES_A_REQUEST = 2,  /* the upload, the result */
-    MOST_CONNECTIONS = 16384,
     MEMORY = 32 * 1024, /* of a connection: headers, and the pieces of a body */
+    NO_LIMIT = 1 << 30, /* of connections, as far as the library is concerned: the acceptor counts them */
+    THREADS_MOST = 64,  /* settings have no more */
 };
 
+/* A pool of the library's threads, each a daemon of its own: the library's pool needs the listening socket. */
 struct http {
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemons[THREADS_MOST];
+    int count;
     struct service *service;
-    int listening; /* ours again after http_quiesce; -1 before */
+    struct acceptor *acceptor; /* NULL after http_quiesce */
+    int most;                  /* connections */
+    int next;                  /* by the acceptor's thread: the daemon that got the last connection */
 };
 
 static struct connection *connection_of(struct MHD_Connection *c)
@@ -239,6 +243,7 @@ static void notified(void *arg, struct MHD_Connection *c, void **context, enum M
     } else {
         keep_unread(s, *context);
         connection_close(&s->connections, *context);
+        connections_withdraw(&s->connections);
         *context = NULL;
     }
 }
@@ -251,26 +256,6 @@ __attribute__((format(printf, 2, 0))) static void library_log(void *arg, const c
     log_event(LOG_DEBUG, "libmicrohttpd", LOG_STR("text", text));
 }
 
-static int most_connections(const struct server_settings *s, unsigned *out, struct err *e)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_set(e, ERR_IO, "the limit of open files cannot be read");
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_set(e, ERR_IO, "the limit of open files cannot be set");
-    long long kept = RESERVED_FILES + FILES_A_REQUEST * s->max_requests;
-    long long room = limit.rlim_cur > 1000000 ? 1000000 : (long long)limit.rlim_cur - kept;
-    if (room < s->http_threads)
-        return err_set(e, ERR_USAGE, "the limit of %llu open files is too low; raise it above %lld (ulimit -n)",
-                       (unsigned long long)limit.rlim_cur, kept);
-    if (s->max_connections > room)
-        return err_set(e, ERR_USAGE, "max-connections is %lld, but the limit of %llu open files leaves room for %lld",
-                       s->max_connections, (unsigned long long)limit.rlim_cur, room);
-    *out = (unsigned)(s->max_connections > 0 ? s->max_connections : room < MOST_CONNECTIONS ? room : MOST_CONNECTIONS);
-    return 0;
-}
-
 /* Refuses what RFC 9112 refuses, as far as the library can; guard.c does the rest. */
 #if MHD_VERSION >= 0x00097701
 #define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL
@@ -278,70 +263,86 @@ static int most_connections(const struct server_settings *s, unsigned *out, stru
 #define STRICT MHD_OPTION_STRICT_FOR_CLIENT
 #endif
 
-static void release(struct service *s)
+static struct MHD_Daemon *start_thread(struct service *s)
 {
-    leftover_release(&s->leftover);
-    connections_release(&s->connections);
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL, MHD_OPTION_CONNECTION_LIMIT, NO_LIMIT,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, STRICT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, started, s, MHD_OPTION_NOTIFY_COMPLETED, completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, notified, s, MHD_OPTION_END);
+}
+
+static bool full(void *arg)
+{
+    const struct http *h = arg;
+    return connections_count(&h->service->connections) >= h->most;
+}
+
+static void take(void *arg, int fd, const struct sockaddr *from, socklen_t length)
+{
+    struct http *h = arg;
+    connections_announce(&h->service->connections);
+    h->next = (h->next + 1) % h->count;
+    if (MHD_add_connection(h->daemons[h->next], fd, from, length) != MHD_YES) /* which has closed it */
+        connections_withdraw(&h->service->connections);
+}
+
+/* Everything but the acceptor. */
+static void release(struct http *h)
+{
+    for (int i = 0; i < h->count; i++)
+        MHD_stop_daemon(h->daemons[i]);
+    leftover_release(&h->service->leftover);
+    connections_release(&h->service->connections);
+    free(h);
+}
+
+static int open_threads(struct http **out, struct service *s, int most, struct err *e)
+{
+    struct http *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return err_nomem(e);
+    h->service = s;
+    h->most = most;
+    connections_init(&s->connections, resume);
+    leftover_init(&s->leftover);
+    for (; h->count < s->settings->http_threads; h->count++)
+        if ((h->daemons[h->count] = start_thread(s)) == NULL) {
+            release(h);
+            return err_set(e, ERR_IO, "the HTTP server does not start");
+        }
+    *out = h;
+    return 0;
 }
 
 int http_open(struct http **out, struct service *s, int listening, struct err *e)
 {
-    unsigned most = 0;
     struct http *h = NULL;
-    if (most_connections(s->settings, &most, e) != 0)
-        goto failed;
-    h = calloc(1, sizeof *h);
-    if (h == NULL) {
-        err_nomem(e);
-        goto failed;
+    int most = 0;
+    if (descriptors_for_connections(s->settings, &most, e) != 0 || open_threads(&h, s, most, e) != 0) {
+        close(listening);
+        return -1;
     }
-    h->service = s;
-    h->listening = -1;
-    connections_init(&s->connections, resume);
-    leftover_init(&s->leftover);
-    /* From here on the socket is the library's, which closes it also when it fails. */
-    h->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, s,
-        MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)s->settings->http_threads, MHD_OPTION_CONNECTION_LIMIT, most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)MEMORY, STRICT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_URI_LOG_CALLBACK, started, s,
-        MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION, notified, s, MHD_OPTION_END);
-    if (h->daemon == NULL) {
-        release(s);
-        free(h);
-        return err_set(e, ERR_IO, "the HTTP server does not start");
+    const struct acceptor_target target = {full, take, h};
+    if (acceptor_open(&h->acceptor, listening, &target, e) != 0) {
+        release(h);
+        return -1;
     }
     *out = h;
     return 0;
-failed:
-    close(listening);
-    free(h);
-    return -1;
 }
 
 void http_quiesce(struct http *h)
 {
-    h->listening = MHD_quiesce_daemon(h->daemon);
-    for (;;) {
-        struct sockaddr_storage from;
-        socklen_t length = sizeof from;
-        int fd = h->listening < 0
-                     ? -1
-                     : accept4(h->listening, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            break;
-        (void)MHD_add_connection(h->daemon, fd, (struct sockaddr *)&from, length);
-    }
-    if (h->listening >= 0)
-        close(h->listening);
-    h->listening = -1;
+    acceptor_close(h->acceptor);
+    h->acceptor = NULL;
 }
 
 void http_close(struct http *h)
 {
     if (h == NULL)
         return;
-    MHD_stop_daemon(h->daemon);
-    release(h->service);
-    free(h);
+    acceptor_close(h->acceptor);
+    release(h);
 }

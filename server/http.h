@@ -12,7 +12,7 @@ struct service;
  * here. Errors: ERR_IO, ERR_USAGE for more connections than the limit of open files allows. */
 int http_open(struct http **out, struct service *s, int listening, struct err *e);
 
-/* Takes no more connections; those that wait in the kernel's queue are taken still. */
+/* Takes no more connections; those that wait in the kernel's queue are taken still. Once. */
 void http_quiesce(struct http *h);
 
 /* No request may be held. Ends what is still open. Accepts NULL. */

@@ -73,6 +73,36 @@ def test_windows_at_once_are_those_of_the_whole(start):
         np.testing.assert_array_equal(part, whole[2:10, i * 4:i * 4 + 4])
 
 
+def test_beyond_the_most_connections_clients_wait_their_turn(start):
+    daemon = start("--max-connections=3")
+    idle = [daemon.connect() for _ in range(3)]
+    daemon.wait_for(lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd")) >= 3)
+    with daemon.connect(timeout=1) as waiting:
+        waiting.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with pytest.raises(socket.timeout):
+            waiting.recv(1)
+        idle.pop().close()
+        waiting.settimeout(30)
+        assert b"spectrad_connections 3\n" in read_all(waiting)
+    for s in idle:
+        s.close()
+
+
+def test_connections_that_wait_at_sigterm_are_answered(start):
+    """Those in the kernel's queue, which the server has not accepted when the signal comes."""
+    daemon = start()
+    daemon.process.send_signal(signal.SIGSTOP)
+    waiting = [daemon.connect() for _ in range(20)]
+    for s in waiting:
+        s.sendall(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+    daemon.terminate()
+    daemon.process.send_signal(signal.SIGCONT)
+    answers = [read_all(s) for s in waiting]
+    assert all(a.startswith(b"HTTP/1.1 ") and b"\r\nConnection: close\r\n" in a for a in answers if b"503" in a[:12])
+    assert all(a[9:12] in (b"200", b"503") for a in answers)
+    assert daemon.wait() == 0
+
+
 def test_a_full_queue_is_429_with_retry_after(start):
     daemon = start("--max-requests=2", "--workers=1")
     first, second = begin_upload(daemon, query="?format=npy&window=0,0,4,4"), begin_upload(daemon)
