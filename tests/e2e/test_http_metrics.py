@@ -8,7 +8,7 @@ import time
 import pytest
 
 import packages
-from conftest import SCENE
+from conftest import SAMPLE, SCENE
 
 LINE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)+\})? '
                   r'([+-]?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf)|NaN)')
@@ -88,10 +88,16 @@ def test_histograms_are_cumulative_and_agree(used):
         assert used.metric(name + "_sum") > 0
 
 
+def large_packages(folder):
+    """Twelve that take a while to load and to warm up."""
+    bands, kernels = (48, 16) if SAMPLE else (200, 64)
+    for i in range(12):
+        packages.write(folder / f"m{i:02}.safetensors", K=bands, C=kernels, P=11, N=3, name=f"m{i:02}", seed=i)
+
+
 def test_while_models_load_health_answers_and_classify_waits(start, tmp_path):
     """The socket is open before the models are loaded, so that nobody takes the daemon for dead."""
-    for i in range(12):
-        packages.write(tmp_path / f"m{i:02}.safetensors", K=200, C=64, P=11, N=3, name=f"m{i:02}", seed=i)
+    large_packages(tmp_path)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -116,8 +122,7 @@ def test_while_models_load_health_answers_and_classify_waits(start, tmp_path):
 
 
 def test_sigterm_while_models_load(start, tmp_path):
-    for i in range(12):
-        packages.write(tmp_path / f"m{i:02}.safetensors", K=200, C=64, P=11, N=3, name=f"m{i:02}", seed=i)
+    large_packages(tmp_path)
     daemon = start(models=tmp_path, wait=False)
     daemon.wait_for(lambda: daemon.log("model loaded"))
     daemon.stop()
