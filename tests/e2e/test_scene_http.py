@@ -3,6 +3,7 @@ import concurrent.futures
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -13,9 +14,9 @@ import rasterio
 import bad_cubes
 import packages
 import scenes
-from conftest import Daemon
+from conftest import PACKAGE, Daemon
 from test_goldens import CASES, golden, hold, class_ids, paths, valid_window
-from test_scene_forms import classify
+from test_scene_forms import PROGRAM, classify
 
 SAMPLE = bool(os.environ.get("SPECTRAD_TEST_SAMPLE"))
 CORNER = (0, 0, 40, 30)
@@ -30,7 +31,7 @@ def npy(reply):
 def corner(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corner")
     path = scenes.write_tiff(folder / "scene.tif", scenes.demo().cut(*CORNER))
-    classify(path, folder / "labels.npy")
+    classify(path, folder / "labels.npy", model=PACKAGE)
     return path, np.load(folder / "labels.npy")
 
 
@@ -70,7 +71,7 @@ def test_geotiff_by_accept_lies_where_the_scene_lies(daemon, corner, tmp_path):
         np.testing.assert_array_equal(found.read(1), expected)
         assert found.tags()["SPECTRAD_REQUEST_ID"] == reply.headers["x-request-id"]
     name_version, sha = reply.headers["spectrad-model"].split()
-    assert name_version.startswith("demo/") and len(sha) == 64
+    assert re.fullmatch(r"[a-z]+/1", name_version) and len(sha) == 64
 
 
 def test_json_has_what_the_contract_names(daemon, corner):
@@ -130,15 +131,17 @@ def test_eight_clients_at_once_get_the_bytes_of_one(daemon, corner):
 
 
 def test_several_models_are_served_side_by_side(corner, tmp_path):
+    """The one that `daemon` has, and another."""
+    name = json.loads(subprocess.run([PROGRAM, "inspect", "--json", PACKAGE], stdout=subprocess.PIPE, check=True).stdout)["name"]
     other = packages.write(tmp_path / "other.safetensors", K=48, C=3, name="other")
-    daemon = Daemon(models=[scenes.PACKAGE, other])
+    daemon = Daemon(models=[PACKAGE, other])
     try:
-        assert {one["name"] for one in daemon.get("/models").json()["models"]} == {"demo", "other"}
+        assert {one["name"] for one in daemon.get("/models").json()["models"]} == {name, "other"}
         unnamed = daemon.post(corner[0])
-        assert unnamed.status == 400 and "demo" in unnamed.problem()["detail"] and "other" in unnamed.problem()["detail"]
+        assert unnamed.status == 400 and name in unnamed.problem()["detail"] and "other" in unnamed.problem()["detail"]
         missing = daemon.post(corner[0], model="third")
         assert missing.status == 404 and "other" in missing.problem()["detail"]
-        np.testing.assert_array_equal(npy(daemon.post(corner[0], model="demo", format="npy")), corner[1])
+        np.testing.assert_array_equal(npy(daemon.post(corner[0], model=name, format="npy")), corner[1])
         classify(corner[0], tmp_path / "o.npy", "--bands", "index", model=other)
         np.testing.assert_array_equal(npy(daemon.post(corner[0], model="other", format="npy", bands="index")), np.load(tmp_path / "o.npy"))
         daemon.stop()
