@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,4 +53,33 @@ done:
     free(buffer);
     close(fd);
     return result;
+}
+
+static int not_written(const char *what, int why, struct err *e)
+{
+    bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
+    err_set(e, full ? ERR_SPACE : ERR_IO, "%s cannot be written%s", what, full ? ": no space is left" : "");
+    errno = why;
+    return -1;
+}
+
+int file_write(int fd, const void *bytes, size_t length, off_t offset, const char *what, struct err *e)
+{
+    const char *from = bytes;
+    while (length > 0) {
+        ssize_t n = offset < 0 ? write(fd, from, length) : pwrite(fd, from, length, offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) /* a device that takes nothing would be asked for ever */
+            return not_written(what, n < 0 ? errno : EIO, e);
+        from += n;
+        length -= (size_t)n;
+        offset += offset < 0 ? 0 : n;
+    }
+    return 0;
+}
+
+int file_close(int fd, const char *what, struct err *e)
+{
+    return close(fd) == 0 ? 0 : not_written(what, errno, e);
 }

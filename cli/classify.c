@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -133,8 +134,8 @@ static int finish_logits(struct output *o, int fd, const struct classification *
 {
     char head[128];
     size_t n = npy_header(head, "<f4", c->result.window.lines, c->result.window.columns, c->result.package->network.N);
-    if (pwrite(fd, head, n, 0) != (ssize_t)n)
-        return err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "the logits cannot be written");
+    if (file_write(fd, head, n, 0, "the logits", e) != 0)
+        return -1;
     return output_commit(o, e);
 }
 

@@ -1,4 +1,5 @@
 #include "cli/output.h"
+#include "base/file.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -87,15 +88,8 @@ static int copy_to_standard_output(struct output *o, struct err *e)
         }
         if (n == 0)
             break;
-        for (ssize_t at = 0, w; at < n; at += w) {
-            w = write(STDOUT_FILENO, buffer + at, (size_t)(n - at));
-            if (w < 0 && errno == EINTR)
-                w = 0;
-            if (w < 0) {
-                cannot(o, "written", e);
-                goto done;
-            }
-        }
+        if (file_write(STDOUT_FILENO, buffer, (size_t)n, -1, "standard output", e) != 0)
+            goto done;
     }
     result = 0;
 done:

@@ -1,15 +1,14 @@
 #include "pipeline/classify.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "pipeline/label_map.h"
 #include "pipeline/lines.h"
 #include "pipeline/statistics.h"
 #include "pipeline/strips.h"
 #include "pipeline/summary.h"
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { BLOCKS_OUT = 4 };
 
@@ -58,21 +57,11 @@ static int prepare(struct plan *p, struct err *e)
 static int write_logits(const struct plan *p, const struct block *b, int row, struct err *e)
 {
     const struct window *w = &p->out->result.window;
-    const char *from = (const char *)(b->logits + (size_t)row * (size_t)b->columns * (size_t)b->N);
-    size_t left = (size_t)b->columns * (size_t)b->N * sizeof(float);
+    const float *logits = b->logits + (size_t)row * (size_t)b->columns * (size_t)b->N;
     size_t pixel = (size_t)(b->line - w->line + row) * (size_t)w->columns + (size_t)(b->column - w->column);
-    off_t at = (off_t)p->request->logits_offset + (off_t)(pixel * (size_t)b->N * sizeof(float));
-    while (left > 0) {
-        ssize_t n = pwrite(p->request->logits_fd, from, left, at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "the logits cannot be written");
-        from += n;
-        at += n;
-        left -= (size_t)n;
-    }
-    return 0;
+    off_t at = (off_t)p->request->logits_offset + (off_t)(pixel * (size_t)b->N * sizeof *logits);
+    return file_write(p->request->logits_fd, logits, (size_t)b->columns * (size_t)b->N * sizeof *logits, at,
+                      "the logits", e);
 }
 
 /* A finished block: class ids into the map, sums, logits. */

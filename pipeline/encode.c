@@ -1,4 +1,4 @@
-#include "base/clock.h"
+#include "base/file.h"
 #include "pipeline/classify.h"
 #include "proto/accept.h"
 #include "scene/label_raster.h"
@@ -6,23 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-static int write_all(int fd, const void *bytes, size_t length, struct err *e)
-{
-    const char *from = bytes;
-    while (length > 0) {
-        ssize_t n = write(fd, from, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "the result cannot be written: %s",
-                           errno == ENOSPC ? "no space is left" : "an output error");
-        from += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
 
 size_t npy_header(char out[128], const char *descr, int lines, int columns, int depth)
 {
@@ -43,9 +26,9 @@ static int write_npy(const struct classification *c, int fd, struct err *e)
 {
     char header[128];
     size_t n = npy_header(header, "|u1", c->result.window.lines, c->result.window.columns, 0);
-    if (write_all(fd, header, n, e) != 0)
+    if (file_write(fd, header, n, -1, "the result", e) != 0)
         return -1;
-    return write_all(fd, c->labels, c->labels_length, e);
+    return file_write(fd, c->labels, c->labels_length, -1, "the result", e);
 }
 
 static int write_geotiff(const struct classification *c, const char *path, bool names, struct err *e)
@@ -75,7 +58,7 @@ int classification_write(const struct classification *c, enum result_format form
     if (fd < 0)
         return err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "the result file cannot be made");
     int result = format == FORMAT_NPY ? write_npy(c, fd, e) : result_write_json(&c->result, fd, e);
-    if (close(fd) != 0 && result == 0)
-        result = err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "the result cannot be written");
+    if (file_close(fd, "the result", result == 0 ? e : NULL) != 0)
+        result = -1;
     return result;
 }

@@ -1,4 +1,5 @@
 #include "proto/json_writer.h"
+#include "base/file.h"
 #include "base/text.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -12,21 +13,14 @@ void json_writer_init(struct json_writer *w, int fd)
 {
     w->fd = fd;
     w->comma = false;
-    w->failure = 0;
+    w->failed = false;
     w->used = 0;
 }
 
 static void flush(struct json_writer *w)
 {
-    for (size_t at = 0; at < w->used && w->failure == 0;) {
-        ssize_t n = write(w->fd, w->buffer + at, w->used - at);
-        if (n > 0)
-            at += (size_t)n;
-        else if (n == 0) /* a device that takes nothing would be asked for ever */
-            w->failure = EIO;
-        else if (errno != EINTR)
-            w->failure = errno;
-    }
+    if (!w->failed)
+        w->failed = file_write(w->fd, w->buffer, w->used, -1, "the result", &w->failure) != 0;
     w->used = 0;
 }
 
@@ -115,8 +109,5 @@ void json_writer_integer(struct json_writer *w, const char *key, uint64_t v)
 int json_writer_finish(struct json_writer *w, struct err *e)
 {
     flush(w);
-    if (w->failure == 0)
-        return 0;
-    bool full = w->failure == ENOSPC || w->failure == EDQUOT || w->failure == EFBIG;
-    return err_set(e, full ? ERR_SPACE : ERR_IO, "the result cannot be written%s", full ? ": no space is left" : "");
+    return w->failed ? err_set(e, w->failure.code, "%s", w->failure.message) : 0;
 }

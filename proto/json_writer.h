@@ -12,7 +12,8 @@
 struct json_writer {
     int fd;
     bool comma;  /* the next value needs one before it */
-    int failure; /* errno of the first failed write; 0: none */
+    bool failed; /* then `failure` says why, and nothing more is written */
+    struct err failure;
     size_t used;
     char buffer[1 << 14];
 };

@@ -1,4 +1,5 @@
 #include "server/upload.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include <errno.h>
@@ -63,19 +64,9 @@ static int part_begins(void *arg, const char *name, struct err *e)
 static int part_data(void *arg, const void *bytes, size_t length, struct err *e)
 {
     struct upload *u = arg;
-    const char *from = bytes;
     if (u->in_header && (u->header_bytes += length) > HEADER_MOST)
         return err_set(e, ERR_TOO_LARGE, "the ENVI header is larger than %d bytes", HEADER_MOST);
-    while (length > 0) {
-        ssize_t n = write(u->file, from, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return file_error(n < 0 ? errno : EIO, e);
-        from += n;
-        length -= (size_t)n;
-    }
-    return 0;
+    return file_write(u->file, bytes, length, -1, "the upload", NULL) == 0 ? 0 : file_error(errno, e);
 }
 
 static int part_ends(void *arg, struct err *e)

@@ -240,7 +240,7 @@ static void test_a_full_standard_output_is_an_error(void **state)
     open_output(&o, "-");
     write_text(o.path, "result");
     assert_int_equal(commit_into(&o, full, &e), -1);
-    expect_error(&e, ERR_SPACE, "standard output cannot be written: No space left", "full");
+    expect_error(&e, ERR_SPACE, "standard output cannot be written: no space is left", "full");
     output_release(&o);
     close(full);
 }
@@ -261,7 +261,7 @@ static void test_a_standard_output_that_takes_a_part_is_an_error(void **state)
     int result = commit_into(&o, file, &e);
     setrlimit(RLIMIT_FSIZE, &old);
     assert_int_equal(result, -1);
-    expect_error(&e, ERR_IO, "standard output cannot be written: File too large", "a part");
+    expect_error(&e, ERR_SPACE, "standard output cannot be written: no space is left", "a part");
     expect_text("captured", "a result o");
     output_release(&o);
     close(file);
