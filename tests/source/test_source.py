@@ -13,9 +13,15 @@ HEADERS = sorted(path.relative_to(ROOT).as_posix() for folder in FOLDERS for pat
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.[ch]"))
 BANNED = r"\b(strcpy|strcat|sprintf|vsprintf|atoi|atol|atof|strtok|alloca|gets|system)\s*\("
 
-spec = importlib.util.spec_from_file_location("layers", ROOT / "tests" / "layers.py")
-layers = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(layers)
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+layers, run = load("layers"), load("run")
 
 
 def test_includes_go_downward_only():
@@ -59,3 +65,13 @@ def test_every_source_of_the_makefile_exists_and_every_file_is_in_it():
         listed.add(line)
     there = {path.relative_to(ROOT).as_posix() for path in SOURCES if path.suffix == ".c"} - {"server/main.c"}
     assert listed == there
+
+
+@pytest.mark.parametrize("output, counted", [
+    ("1..2\nok 1 - a\nok 2 - b\n# ok - tests\n", (2, 0, 0)),
+    ("ok 1 - a\nnot ok 12 - b\n", (1, 1, 0)),
+    ("ok 11 - a\nnot ok 12 # SKIP b\n", (1, 0, 1)),
+    ("ok 11 - a\nok 12 # SKIP b\n", (1, 0, 1)),
+])
+def test_results_of_a_unit_program_are_counted(output, counted):
+    assert run.count_tap(output) == counted
