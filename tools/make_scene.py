@@ -78,9 +78,14 @@ def georeferenced(path, planes, kind, options):
     system.ImportFromEPSG(EPSG)
     dataset.SetProjection(system.ExportToWkt())
     dataset.SetGeoTransform((ORIGIN[0], PIXEL_M, 0, ORIGIN[1], 0, -PIXEL_M))
+    return dataset
+
+
+def write_planes(dataset, planes):
+    """After what describes the bands: a TIFF's tags cannot change once its samples have been written."""
+    count, rows, columns = planes.shape
     for i, plane in enumerate(planes):
         dataset.GetRasterBand(i + 1).WriteRaster(0, 0, columns, rows, plane.tobytes())
-    return dataset
 
 
 def write_scene(path, samples, centres, fwhm, good):
@@ -93,6 +98,7 @@ def write_scene(path, samples, centres, fwhm, good):
         band.SetOffset(0)
         band.SetMetadata({"wavelength": f"{centre:g}", "wavelength_units": "Nanometers", "fwhm": f"{width:g}",
                           "bbl": str(int(use))})
+    write_planes(dataset, samples)
 
 
 def write_truth(path, truth):
@@ -105,6 +111,7 @@ def write_truth(path, truth):
     band.SetColorTable(table)
     band.SetNoDataValue(0)
     band.SetCategoryNames(["unclassified"] + [name for name, *_ in spectra.MATERIALS.values()])
+    write_planes(dataset, truth[None])
 
 
 def write_envi(path, samples, centres, fwhm, good):
