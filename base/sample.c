@@ -5,15 +5,22 @@
 static const struct {
     const char *name;
     size_t size;
+    double most;
 } types[] = {
-    [SAMPLE_UINT8] = {"Byte", 1},      [SAMPLE_INT16] = {"Int16", 2},   [SAMPLE_UINT16] = {"UInt16", 2},
-    [SAMPLE_INT32] = {"Int32", 4},     [SAMPLE_UINT32] = {"UInt32", 4}, [SAMPLE_FLOAT32] = {"Float32", 4},
-    [SAMPLE_FLOAT64] = {"Float64", 8},
+    [SAMPLE_UINT8] = {"Byte", 1, UINT8_MAX},     [SAMPLE_INT16] = {"Int16", 2, -(double)INT16_MIN},
+    [SAMPLE_UINT16] = {"UInt16", 2, UINT16_MAX}, [SAMPLE_INT32] = {"Int32", 4, -(double)INT32_MIN},
+    [SAMPLE_UINT32] = {"UInt32", 4, UINT32_MAX}, [SAMPLE_FLOAT32] = {"Float32", 4, 0},
+    [SAMPLE_FLOAT64] = {"Float64", 8, 0},
 };
 
 size_t sample_size(enum sample_type type)
 {
     return types[type].size;
+}
+
+double sample_most(enum sample_type type)
+{
+    return types[type].most;
 }
 
 const char *sample_name(enum sample_type type)

@@ -17,6 +17,9 @@ enum sample_type {
 /* Bytes of one sample. */
 size_t sample_size(enum sample_type type);
 
+/* Largest magnitude that an integer type can hold; 0 for the floating-point ones, which hold any. */
+double sample_most(enum sample_type type);
+
 /* GDAL's name of the type ("Int16"), as the JSON result has it. Static storage. */
 const char *sample_name(enum sample_type type);
 

@@ -39,6 +39,21 @@ int affine_map_init(struct affine_map *m, const struct preprocess *p, const doub
     return 0;
 }
 
+double affine_map_reach(const struct affine_map *m)
+{
+    size_t row = m->diagonal ? 1 : (size_t)m->B;
+    double reach = INFINITY;
+    for (size_t k = 0; k < (size_t)m->K; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < row; i++)
+            sum += fabs(m->weight[k * row + i]);
+        double room = PREPROCESS_MOST - fabs(m->bias[k]), here = room <= 0 || sum == 0 ? room : room / sum;
+        if (!(here >= reach)) /* NaN, of weights that overflowed, counts as nothing */
+            reach = isnan(here) ? 0 : here;
+    }
+    return reach;
+}
+
 void affine_map_normalize(struct affine_map *m, const struct scene_statistics *s)
 {
     size_t row = m->diagonal ? 1 : (size_t)m->B;

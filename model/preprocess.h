@@ -14,6 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Magnitude of a network input beyond which float32 sums of the layers may overflow; a ReLU would then hide that as 0.
+ * Standardised spectra stay below 100. */
+#define PREPROCESS_MOST 1e15
+
 /* What the package says. matrix NULL means identity (then K == B). */
 struct preprocess {
     int B, K;
@@ -43,6 +47,9 @@ void preprocess_release(struct preprocess *p);
 /* Folds units and package; gain (B) and offset (B) may be NULL for 1 and 0. */
 int affine_map_init(struct affine_map *m, const struct preprocess *p, const double *gain, const double *offset,
                     struct err *e);
+/* The largest magnitude of a sample for which no network input passes PREPROCESS_MOST, whatever the other bands hold
+ * below it. 0 or less: the map alone passes it. */
+double affine_map_reach(const struct affine_map *m);
 /* Folds (x - mean) / deviation on top; a deviation of 0 counts as 1. */
 void affine_map_normalize(struct affine_map *m, const struct scene_statistics *s);
 void affine_map_release(struct affine_map *m);

@@ -36,6 +36,18 @@ static int choose_window(const struct query *q, const struct cube_description *d
                    w->column, w->line, w->columns, w->lines, d->columns, d->lines, d->columns, d->lines);
 }
 
+/* A float sample beyond what the network can take is no measurement; an integer one would be the scaling's fault. */
+static int bound_samples(struct plan *p, enum sample_type type, struct err *e)
+{
+    p->validity.largest = affine_map_reach(&p->map);
+    if (p->validity.largest > sample_most(type))
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "the scale and offset of the file make values of it that no measurement has (beyond %g); correct "
+                   "them, or give scale=",
+                   PREPROCESS_MOST);
+}
+
 /* Opens the cube and decides bands, scaling, nodata and the window: all that can be refused before a sample is read. */
 static int prepare(struct plan *p, struct err *e)
 {
@@ -47,7 +59,8 @@ static int prepare(struct plan *p, struct err *e)
     if (choose_window(q->query, d, &p->out->result.window, e) != 0 ||
         spectral_match_init(&p->match, k, d, &q->query->spectral, e) != 0 ||
         validity_init(&p->validity, k, d, &p->match, &q->query->nodata, e) != 0 ||
-        affine_map_init(&p->map, &k->preprocess, p->match.gain, p->match.offset, e) != 0)
+        affine_map_init(&p->map, &k->preprocess, p->match.gain, p->match.offset, e) != 0 ||
+        bound_samples(p, d->type, e) != 0)
         return -1;
     const struct window *w = &p->out->result.window;
     p->out->labels_length = (size_t)w->columns * (size_t)w->lines;

@@ -1,4 +1,5 @@
 #include "scene/validity.h"
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static bool nodata_of(const struct package *p, const struct cube_band *band, con
 int validity_init(struct validity *v, const struct package *p, const struct cube_description *d,
                   const struct spectral_match *m, const struct nodata_options *o, struct err *e)
 {
-    *v = (struct validity){.B = m->B};
+    *v = (struct validity){.B = m->B, .largest = DBL_MAX};
     v->has_nodata = calloc((size_t)m->B, sizeof *v->has_nodata);
     v->nodata = calloc((size_t)m->B, sizeof *v->nodata);
     v->enough = calloc((size_t)m->B, sizeof *v->enough);
@@ -111,20 +112,24 @@ static void count_bands(const struct validity *v, bool enough, enum sample_type 
             count_nodata(type, samples + (size_t)b * band_bytes, columns, v->nodata[b], hits);
 }
 
-/* valid[i] &= sample i is finite. By bits, so that no floating-point option of a compiler can fold it away. */
-static void clear_not_finite(enum sample_type type, const void *samples, size_t n, uint8_t *valid)
+/* valid[i] &= |sample i| <= largest. By bits, which order as magnitudes do, NaN and infinity above all: no
+ * floating-point option of a compiler can fold it away. */
+static void clear_beyond(double largest, enum sample_type type, const void *samples, size_t n, uint8_t *valid)
 {
+    float single = largest < (double)FLT_MAX ? (float)largest : FLT_MAX;
+    uint32_t most, bits;
+    uint64_t most_double, bits_double;
+    memcpy(&most, &single, sizeof most);
+    memcpy(&most_double, &largest, sizeof most_double);
     if (type == SAMPLE_FLOAT32)
         for (size_t i = 0; i < n; i++) {
-            uint32_t bits;
             memcpy(&bits, (const float *)samples + i, sizeof bits);
-            valid[i] &= (bits & 0x7f800000u) != 0x7f800000u;
+            valid[i] &= (bits & 0x7fffffffu) <= most;
         }
     else if (type == SAMPLE_FLOAT64)
         for (size_t i = 0; i < n; i++) {
-            uint64_t bits;
-            memcpy(&bits, (const double *)samples + i, sizeof bits);
-            valid[i] &= (bits & 0x7ff0000000000000u) != 0x7ff0000000000000u;
+            memcpy(&bits_double, (const double *)samples + i, sizeof bits_double);
+            valid[i] &= (bits_double & 0x7fffffffffffffffu) <= most_double;
         }
 }
 
@@ -149,7 +154,7 @@ void validity_mark(const struct validity *v, enum sample_type type, const void *
     memset(nodata_bands, 0, columns * sizeof *nodata_bands);
     memset(valid, 1, columns);
     for (int b = 0; b < v->B; b++)
-        clear_not_finite(type, (const char *)samples + (size_t)b * band_bytes, columns, valid);
+        clear_beyond(v->largest, type, (const char *)samples + (size_t)b * band_bytes, columns, valid);
     count_bands(v, true, type, samples, band_bytes, columns, nodata_bands);
     for (size_t i = 0; i < columns; i++)
         valid[i] = valid[i] && (mask == NULL || mask[i] != 0) && nodata_bands[i] == 0;

@@ -1,7 +1,7 @@
 /* validity.h - which pixels of a line can be classified.
  *
- * Knows samples and nodata, not files: the pipeline fills lines, this decides. Over the picked bands: NaN or infinite
- * in any band, or masked: invalid. Nodata: AUTO is ALL where nodata is 0, else ANY; Salinas shows why: water absorption
+ * Knows samples and nodata, not files: the pipeline fills lines, this decides. Over the picked bands: NaN, infinite
+ * or beyond `largest` in any band, or masked: invalid. Nodata: AUTO is ALL where nodata is 0, else ANY; Salinas shows why: water absorption
  * makes single bands 0 in pixels that are perfectly good. Threading: pure functions on the caller's memory.
  */
 #pragma once
@@ -28,6 +28,7 @@ struct validity {
     bool all;         /* no band is enough: invalid only if every picked band is nodata */
     bool any_nodata;  /* some band has a nodata value */
     double shown;     /* the value to report: the first band's that has one */
+    double largest;   /* magnitude of a sample that still is a measurement; validity_init: any that is finite */
 };
 
 struct validity_count {

@@ -157,6 +157,11 @@ def band_scale_zero(tmp):
     return tiff(tmp, lambda one: setattr(one, "factor", np.float64(np.inf)))
 
 
+@case(422, "scale", "1e+15")
+def band_scale_beyond_any_measurement(tmp):
+    return tiff(tmp, lambda one: setattr(one, "factor", np.float64(1e-13)))
+
+
 @case(422, "valid")
 def all_pixels_nodata(tmp):
     def change(one):

@@ -65,6 +65,18 @@ def test_float32_tiff_gives_the_same_labels(corner, expected, tmp_path):
     np.testing.assert_array_equal(labels(path, tmp_path), expected)
 
 
+@pytest.mark.parametrize("kind, value", [("f4", 1e38), ("f4", -3.4e38), ("f8", 1e60), ("f8", -np.inf)])
+def test_a_sample_beyond_any_measurement_is_as_one_that_is_missing(corner, tmp_path, kind, value):
+    maps = []
+    for name, sample in (("missing", np.nan), ("beyond", value)):
+        one = corner.cut(0, 0, corner.samples.shape[2], corner.samples.shape[1])
+        one.samples = one.samples.astype(kind)
+        one.samples[7, 20, 20] = sample
+        maps.append(labels(scenes.write_tiff(tmp_path / f"{name}.tif", one, kind=kind), tmp_path))
+    assert maps[0][20, 20] == 0
+    np.testing.assert_array_equal(maps[1], maps[0])
+
+
 def test_wavelengths_in_the_imagery_domain_give_the_same_labels(corner, expected, tmp_path):
     path = scenes.write_tiff(tmp_path / "s.tif", corner, wavelength_domain="IMAGERY")
     np.testing.assert_array_equal(labels(path, tmp_path, "--bands", "wavelength"), expected)

@@ -142,6 +142,25 @@ static void test_large_integers_are_not_rounded_before_the_map(void **state)
     affine_map_release(&m);
 }
 
+static void test_reach_is_the_sample_that_makes_the_largest_input(void **state)
+{
+    (void)state;
+    double scale[] = {2, 0.5}, offset[] = {0, 1e14}, gain[] = {10, 1}, huge[] = {1e308, 1}, matrix[] = {1, 1, -1, 3};
+    struct preprocess p = {.B = 2, .K = 2, .scale = scale, .offset = offset};
+    struct affine_map m;
+    struct err e;
+    assert_int_equal(affine_map_init(&m, &p, gain, NULL, &e), 0);
+    assert_true(fabs(affine_map_reach(&m) - 1e15 / 20) < 1); /* band 0: 20 a sample; band 1: (1e15 - 1e14) / 0.5 */
+    affine_map_release(&m);
+    p.matrix = matrix;
+    assert_int_equal(affine_map_init(&m, &p, gain, NULL, &e), 0);
+    assert_true(fabs(affine_map_reach(&m) - 9e14 / 21.5) < 1); /* row 1: 20 and 1.5 */
+    affine_map_release(&m);
+    assert_int_equal(affine_map_init(&m, &p, huge, NULL, &e), 0);
+    assert_true(affine_map_reach(&m) <= 0);
+    affine_map_release(&m);
+}
+
 /* The same spectrum at every place of lines of every length, beside NaN, infinity and other spectra. */
 static void test_bits_do_not_depend_on_place_or_neighbours(void **state)
 {
@@ -300,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_map_is_units_then_package_for_every_type),
         cmocka_unit_test(test_large_integers_are_not_rounded_before_the_map),
+        cmocka_unit_test(test_reach_is_the_sample_that_makes_the_largest_input),
         cmocka_unit_test(test_bits_do_not_depend_on_place_or_neighbours),
         cmocka_unit_test(test_statistics_are_those_of_all_valid_pixels),
         cmocka_unit_test(test_normalized_scene_has_mean_0_and_population_deviation_1),
