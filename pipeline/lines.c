@@ -1,11 +1,14 @@
 #include "pipeline/lines.h"
 #include "base/clock.h"
 #include <assert.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One request holds so many bytes of lines; a scene too broad for it is cut into column strips. */
-enum { LINES_BUDGET = 96 << 20 };
+/* One request holds so many bytes of lines: a row of tiles of 512 x 512 x 224 Int16 with its halo, as EnMAP's products
+ * have them. A scene too broad for it is cut into column strips. */
+enum { LINES_BUDGET = 144 << 20, STEP_LEAST = 8 };
 
 static enum sample_type type_of(const struct line_source *s)
 {
@@ -17,15 +20,51 @@ static size_t bytes_of_line(const struct line_source *s, int columns)
     return (size_t)s->match->B * (size_t)columns * sample_size(type_of(s));
 }
 
-int lines_that_fit(const struct line_source *source, int columns, int least, int most)
+static int smaller(int a, int b)
 {
-    size_t fit = LINES_BUDGET / bytes_of_line(source, columns);
-    if (fit > (size_t)most)
-        return most;
-    return (int)fit < least ? least : (int)fit;
+    return a < b ? a : b;
 }
 
-int lines_open(struct lines **out, const struct line_source *source, int column, int columns, int capacity,
+/* The plan for strips `width` broad. *cost: how often a block of the file is decoded, about. */
+static struct lines_plan plan_for(const struct line_source *s, int width, int columns, int halo, int most_step,
+                                  double *cost)
+{
+    const struct cube_description *d = cube_describe(s->cube);
+    size_t room = LINES_BUDGET / bytes_of_line(s, width + 2 * halo);
+    int fit = room > INT32_MAX ? INT32_MAX : (int)room, once = most_step + 2 * halo;
+    bool rows = d->block_lines > 1;
+    int wanted = rows && d->block_lines < INT32_MAX - once ? once + d->block_lines : once;
+    struct lines_plan p = {.width = width, .capacity = smaller(fit, wanted)};
+    p.capacity = p.capacity < 1 + 2 * halo ? 1 + 2 * halo : p.capacity;
+    p.step = smaller(most_step, p.capacity - 2 * halo);
+    double tiles = ceil((double)width / d->block_columns), across = columns / (double)width;
+    *cost = rows && p.capacity < wanted ? 1 + (double)d->block_lines / (p.capacity - 2 * halo) : 1;
+    if (width < columns)
+        *cost *= fmin((tiles + 2) / tiles, across + 1);
+    if (p.step < smaller(STEP_LEAST, most_step))
+        *cost *= 1e6;
+    return p;
+}
+
+struct lines_plan lines_choose(const struct line_source *source, int columns, int halo, int most_step)
+{
+    int tile = cube_describe(source->cube)->block_columns;
+    double least, cost;
+    struct lines_plan best = plan_for(source, columns, columns, halo, most_step, &least);
+    for (int strips = 2; strips <= columns && least > 1; strips += 1 + strips / 8) {
+        int width = (columns + strips - 1) / strips;
+        if (tile < columns && width > tile)
+            width -= width % tile;
+        struct lines_plan p = plan_for(source, width, columns, halo, most_step, &cost);
+        if (cost < least) {
+            best = p;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+int lines_open(struct lines **out, const struct line_source *source, int column, int columns, int capacity, int end,
                struct err *e)
 {
     struct lines *l = calloc(1, sizeof *l);
@@ -35,6 +74,7 @@ int lines_open(struct lines **out, const struct line_source *source, int column,
     l->column = column;
     l->columns = columns;
     l->capacity = capacity;
+    l->end = end;
     l->line_bytes = bytes_of_line(source, columns);
     size_t pixels = (size_t)capacity * (size_t)columns;
     l->samples = calloc((size_t)capacity, l->line_bytes);
@@ -134,13 +174,24 @@ static int append(struct lines *l, int line, int count, struct err *e)
     return 0;
 }
 
+/* The line up to which to read so that line `last` is held: the end of its row of tiles, as far as there is room. */
+static int read_to(const struct lines *l, int last)
+{
+    const struct cube_description *d = cube_describe(l->source->cube);
+    if (last <= 0 || last >= d->lines || d->block_lines <= 1)
+        return last;
+    int64_t row = ((int64_t)last + d->block_lines - 1) / d->block_lines * d->block_lines;
+    int most = smaller(smaller(d->lines, l->end), l->first + l->capacity);
+    return most < last ? last : row < most ? (int)row : most;
+}
+
 int lines_advance(struct lines *l, int first, int count, struct err *e)
 {
     assert(count <= l->capacity);
     keep_from(l, first);
     if (l->held >= count)
         return 0;
-    return append(l, first + l->held, count - l->held, e);
+    return append(l, first + l->held, read_to(l, first + count) - first - l->held, e);
 }
 
 void lines_fill(const struct lines *l, struct block *b)

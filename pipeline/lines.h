@@ -2,7 +2,9 @@
  *
  * The window is `columns` wide from `column` (both may reach outside the scene: what lies outside is not valid) and
  * holds up to `capacity` lines. Going down a scene each line is read once; the lines that the next strip needs again
- * are kept. Letters: B picked bands. Threading: one thread.
+ * are kept. A file that is cut into tiles is read by whole rows of tiles, ahead of what is asked for, as far as there
+ * is room: each tile would else be decoded again for every few of its lines. Letters: B picked bands. Threading: one
+ * thread.
  */
 #pragma once
 #include "base/err.h"
@@ -27,6 +29,7 @@ struct line_source {
 struct lines {
     const struct line_source *source;
     int column, columns, capacity;
+    int end;                /* lines from here on are never asked for */
     int first, held;        /* lines first..first+held of the scene's frame are held */
     size_t line_bytes;      /* of samples: B * columns * size */
     void *samples;          /* (capacity, B, columns) */
@@ -35,7 +38,18 @@ struct lines {
     uint16_t *nodata_bands; /* (columns), scratch */
 };
 
-int lines_open(struct lines **out, const struct line_source *source, int column, int columns, int capacity,
+/* How a request goes through its lines: column strips `width` broad, `step` lines at a time, `capacity` lines held. */
+struct lines_plan {
+    int width, step, capacity;
+};
+
+/* Chooses the plan that decodes the fewest blocks of the file for `columns` columns with a halo, within the memory that
+ * a request may use for lines; a step is most_step lines at most, and at least 8 of them unless a single column is too
+ * long. */
+struct lines_plan lines_choose(const struct line_source *source, int columns, int halo, int most_step);
+
+/* columns: with the halo. Errors: ERR_NOMEM. */
+int lines_open(struct lines **out, const struct line_source *source, int column, int columns, int capacity, int end,
                struct err *e);
 void lines_close(struct lines *l);
 
@@ -49,6 +63,3 @@ void lines_fill(const struct lines *l, struct block *b);
 /* Samples (B, columns) and validity (columns) of a held line. */
 const void *lines_samples(const struct lines *l, int line);
 const uint8_t *lines_valid(const struct lines *l, int line);
-
-/* How many lines of `columns` columns fit the memory that a request may use for lines; at least `least`. */
-int lines_that_fit(const struct line_source *source, int columns, int least, int most);

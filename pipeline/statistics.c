@@ -4,12 +4,12 @@
 enum { PIECE_LINES = 16 };
 
 static int gather_strip(struct scene_statistics *s, const struct line_source *source, const struct affine_map *map,
-                        int column, int columns, int piece, void *scratch, struct err *e)
+                        int column, int columns, const struct lines_plan *plan, void *scratch, struct err *e)
 {
     const struct cube_description *d = cube_describe(source->cube);
     struct lines *l;
-    int result = -1;
-    if (lines_open(&l, source, column, columns, piece, e) != 0)
+    int result = -1, piece = plan->step;
+    if (lines_open(&l, source, column, columns, plan->capacity, d->lines, e) != 0)
         return -1;
     for (int line = 0; line < d->lines; line += piece) {
         int lines = line + piece > d->lines ? d->lines - line : piece;
@@ -29,11 +29,7 @@ int statistics_gather(struct scene_statistics *s, const struct line_source *sour
                       struct err *e)
 {
     const struct cube_description *d = cube_describe(source->cube);
-    int width = d->columns, piece = lines_that_fit(source, width, 0, PIECE_LINES);
-    while (piece < 1 && width > 1) {
-        width = (width + 1) / 2;
-        piece = lines_that_fit(source, width, 0, PIECE_LINES);
-    }
+    struct lines_plan plan = lines_choose(source, d->columns, 0, PIECE_LINES);
     *s = (struct scene_statistics){0};
     if (scene_statistics_init(s, map->K, e) != 0)
         return -1;
@@ -41,9 +37,9 @@ int statistics_gather(struct scene_statistics *s, const struct line_source *sour
     if (scratch == NULL)
         return err_nomem(e);
     int result = 0;
-    for (int c = 0; c < d->columns && result == 0; c += width) {
-        int columns = c + width > d->columns ? d->columns - c : width;
-        result = gather_strip(s, source, map, c, columns, piece < 1 ? 1 : piece, scratch, e);
+    for (int c = 0; c < d->columns && result == 0; c += plan.width) {
+        int columns = c + plan.width > d->columns ? d->columns - c : plan.width;
+        result = gather_strip(s, source, map, c, columns, &plan, scratch, e);
     }
     free(scratch);
     return result;

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 
 enum {
-    STRIP_LINES = 32,      /* the shared stage of the halo's lines is computed anew in each strip: 6 of 38 for P = 7 */
-    STRIP_LINES_LEAST = 8, /* below this the scene is cut into column strips */
+    STRIP_LINES = 32, /* the shared stage of the halo's lines is computed anew in each strip: 6 of 38 for P = 7 */
     BLOCKS_MOST = 16,
 };
 
@@ -52,7 +51,8 @@ static int submit(struct run *r, const struct lines *l, int line, int column, in
     return -1;
 }
 
-static int column_strip(struct run *r, int column, int columns, int strip_lines, int block_columns, struct err *e)
+static int column_strip(struct run *r, int column, int columns, int strip_lines, int capacity, int block_columns,
+                        struct err *e)
 {
     const struct strips *s = r->s;
     int h = s->halo, result = -1;
@@ -60,7 +60,7 @@ static int column_strip(struct run *r, int column, int columns, int strip_lines,
     struct line_source source = *s->source;
     source.counted = &own;
     struct lines *l;
-    if (lines_open(&l, &source, column - h, columns + 2 * h, strip_lines + 2 * h, e) != 0)
+    if (lines_open(&l, &source, column - h, columns + 2 * h, capacity, s->window.line + s->window.lines + h, e) != 0)
         return -1;
     for (int done = 0; done < s->window.lines; done += strip_lines) {
         int line = s->window.line + done, lines = smaller(strip_lines, s->window.lines - done);
@@ -84,13 +84,10 @@ done:
 static int run_all(struct run *r, struct err *e)
 {
     const struct strips *s = r->s;
-    int h = s->halo, width = s->window.columns;
-    int fit = lines_that_fit(s->source, width + 2 * h, 0, STRIP_LINES + 2 * h) - 2 * h;
-    while (fit < STRIP_LINES_LEAST && width > 1) {
-        width = (width + 1) / 2;
-        fit = lines_that_fit(s->source, width + 2 * h, 0, STRIP_LINES + 2 * h) - 2 * h;
-    }
-    int strip_lines = smaller(s->strip_lines > 0 ? s->strip_lines : fit < 1 ? 1 : fit, s->window.lines);
+    int h = s->halo;
+    struct lines_plan plan = lines_choose(s->source, s->window.columns, h, STRIP_LINES);
+    int width = plan.width, strip_lines = smaller(s->strip_lines > 0 ? s->strip_lines : plan.step, s->window.lines);
+    int capacity = plan.capacity < strip_lines + 2 * h ? strip_lines + 2 * h : plan.capacity;
     int block_columns = s->block_columns > 0 ? s->block_columns : s->block_pixels / strip_lines;
     block_columns = smaller(block_columns < 1 ? 1 : block_columns, width);
     const struct cube_description *d = cube_describe(s->source->cube);
@@ -101,8 +98,8 @@ static int run_all(struct run *r, struct err *e)
         r->spares++;
     }
     for (int c = 0; c < s->window.columns; c += width)
-        if (column_strip(r, s->window.column + c, smaller(width, s->window.columns - c), strip_lines, block_columns,
-                         e) != 0)
+        if (column_strip(r, s->window.column + c, smaller(width, s->window.columns - c), strip_lines, capacity,
+                         block_columns, e) != 0)
             return -1;
     for (struct block *b = NULL;;) {
         if (collect(r, &b, e) != 0)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from osgeo import gdal
 
 import packages
 import scenes
@@ -44,3 +45,26 @@ def test_a_20_gb_cube_takes_less_than_600_mb(form, window, package, tmp_path):
     print(f"{form} {window}: {megabytes:.0f} MB")
     if not SAMPLE:  # a sanitizer's shadow is not the program's memory
         assert megabytes < MEMORY_MB
+
+
+def read_bytes(command):
+    """Bytes that a command reads: a process is charged with those of the children it has waited for."""
+    measure = ("import subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode; "
+               "print(open('/proc/self/io').read().split()[1]); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", measure, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("tile, bands, interleave", [(512, 200, "BAND"), (256, 420, "PIXEL")])
+def test_a_row_of_tiles_is_decoded_once(tile, bands, interleave, tmp_path):
+    """Tiles of more bytes than GDAL's cache holds: read line by line, each would be decoded for every 32 of its lines."""
+    cube = tmp_path / "cube.tif"
+    scene = gdal.GetDriverByName("GTiff").Create(str(cube), 2 * tile, tile, bands, gdal.GDT_Int32, [
+        "TILED=YES", f"BLOCKXSIZE={tile}", f"BLOCKYSIZE={tile}", f"INTERLEAVE={interleave}", "COMPRESS=PACKBITS"])
+    scene.GetRasterBand(1).Fill(1)
+    scene = None
+    package = packages.write(tmp_path / "p.safetensors", K=7, C=1, B=bands)
+    read = read_bytes([PROGRAM, "classify", "--quiet", "--model", package, cube, "-o", tmp_path / "labels.npy",
+                       f"--window={tile - 4},0,8,{tile}"])
+    assert read < 2 * cube.stat().st_size
