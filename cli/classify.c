@@ -94,7 +94,7 @@ static void make_table(struct option_table *t, struct option_row rows[MOST], cha
         .usage = "spectrad classify --model FILE.safetensors [OPTION]... CUBE -o OUT",
         .summary = "Classifies every pixel of CUBE (a GeoTIFF, or an ENVI pair named by its data file or its "
                    "header) and writes the label map. Without --format the name of OUT decides: .tif, "
-                   ".npy, else JSON."};
+                   ".npy, .json or no ending (JSON)."};
 }
 
 static atomic_bool interrupted;
@@ -114,14 +114,25 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static enum result_format format_of(const struct settings *s)
+/* The format that the name of OUT asks for; a name that ends otherwise needs --format. */
+static int choose_format(struct settings *s, struct err *e)
 {
+    static const struct {
+        const char *end;
+        enum result_format format;
+    } ends[] = {{".tif", FORMAT_GEOTIFF}, {".tiff", FORMAT_GEOTIFF}, {".npy", FORMAT_NPY}, {".json", FORMAT_JSON}};
+    const char *slash = strrchr(s->output, '/'), *dot = strrchr(slash == NULL ? s->output : slash, '.');
     if (s->query.format != FORMAT_UNSET)
-        return s->query.format;
-    const char *dot = strrchr(s->output, '.');
-    if (dot != NULL && (strcasecmp(dot, ".tif") == 0 || strcasecmp(dot, ".tiff") == 0))
-        return FORMAT_GEOTIFF;
-    return dot != NULL && strcasecmp(dot, ".npy") == 0 ? FORMAT_NPY : FORMAT_JSON;
+        return 0;
+    for (size_t i = 0; dot != NULL && i < sizeof ends / sizeof ends[0]; i++)
+        if (strcasecmp(dot, ends[i].end) == 0)
+            s->query.format = ends[i].format;
+    if (s->query.format == FORMAT_UNSET && dot != NULL)
+        return err_set(e, ERR_USAGE,
+                       "the name of OUT ends in '%s', which is no format; give --format, or .tif, .npy, .json", dot);
+    if (s->query.format == FORMAT_UNSET)
+        s->query.format = FORMAT_JSON;
+    return 0;
 }
 
 static void on_progress(void *arg, uint64_t done, uint64_t pixels)
@@ -130,18 +141,24 @@ static void on_progress(void *arg, uint64_t done, uint64_t pixels)
 }
 
 /* Puts the .npy head before the logits that the run wrote behind it. */
-static int finish_logits(struct output *o, int fd, const struct classification *c, struct err *e)
+static int finish_logits(int *fd, const struct classification *c, struct err *e)
 {
     char head[128];
     size_t n = npy_header(head, "<f4", c->result.window.lines, c->result.window.columns, c->result.package->network.N);
-    if (file_write(fd, head, n, 0, "the logits", e) != 0)
+    if (file_write(*fd, head, n, 0, "the logits", e) != 0)
         return -1;
-    return output_commit(o, e);
+    int closed = file_close(*fd, "the logits", e);
+    *fd = -1;
+    return closed;
 }
 
-static int write_result(const struct settings *s, const struct classification *c, struct output *out, struct err *e)
+/* Everything is written before anything gets its name. */
+static int write_results(const struct settings *s, const struct classification *c, struct output *out,
+                         struct output *logits, int *logits_fd, struct err *e)
 {
-    if (classification_write(c, format_of(s), out->path, out->target != NULL, e) != 0)
+    if (classification_write(c, s->query.format, out->path, out->target != NULL, e) != 0)
+        return -1;
+    if (s->logits != NULL && (finish_logits(logits_fd, c, e) != 0 || output_commit(logits, e) != 0))
         return -1;
     return output_commit(out, e);
 }
@@ -175,8 +192,7 @@ static int run(const struct settings *s, struct session *session, struct classif
     q->progress_arg = &bar;
     int failed = classify_run(q, &c, e);
     progress_clear(&bar);
-    if (failed != 0 || (s->logits != NULL && finish_logits(&logits, q->logits_fd, &c, e) != 0) ||
-        write_result(s, &c, &out, e) != 0)
+    if (failed != 0 || write_results(s, &c, &out, &logits, &q->logits_fd, e) != 0)
         goto done;
     if (!s->quiet)
         report_classification(stderr, &c);
@@ -208,8 +224,10 @@ static int parse(struct settings *s, const struct option_table *t, int argc, cha
     if (s->model == NULL || s->output == NULL)
         return err_set(e, ERR_USAGE, "%s; see spectrad classify --help",
                        s->model == NULL ? "--model FILE.safetensors is missing" : "-o OUT is missing");
+    if (s->logits != NULL && strcmp(s->logits, s->output) == 0)
+        return err_set(e, ERR_USAGE, "OUT and --logits name the same file, %s", s->output);
     *cube = argv[first];
-    return 0;
+    return choose_format(s, e);
 }
 
 int cli_classify(int argc, char **argv, const struct engine_backend *const *engines)

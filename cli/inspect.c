@@ -4,9 +4,11 @@
 #include "scene/spectral.h"
 #include "scene/validity.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct settings {
     char *model;
@@ -40,12 +42,12 @@ static const struct option_table table = {
 static int is_package(const char *path, bool *yes, struct err *e)
 {
     unsigned char head[9] = {0};
-    FILE *f = fopen(path, "rb");
-    if (f == NULL)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is not waited for */
+    if (fd < 0)
         return err_set(e, ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
-    *yes =
-        fread(head, 1, sizeof head, f) == sizeof head && head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0;
-    fclose(f);
+    *yes = pread(fd, head, sizeof head, 0) == sizeof head && head[8] == '{' && head[5] == 0 && head[6] == 0 &&
+           head[7] == 0;
+    close(fd);
     return 0;
 }
 

@@ -13,7 +13,7 @@
 
 static int cannot(const struct output *o, const char *what, struct err *e)
 {
-    return err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "%s cannot be %s: %s",
+    return err_set(e, file_is_full(errno) ? ERR_SPACE : ERR_IO, "%s cannot be %s: %s",
                    o->target == NULL ? "standard output" : o->target, what, strerror(errno));
 }
 
@@ -55,7 +55,8 @@ int output_open(struct output *o, const char *target, struct err *e)
         goto done;
     }
     if (mkdtemp(directory) == NULL) {
-        err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "nothing can be written in %s: %s", folder, strerror(errno));
+        err_set(e, file_is_full(errno) ? ERR_SPACE : ERR_IO, "nothing can be written in %s: %s", folder,
+                strerror(errno));
         free(directory);
         goto done;
     }
@@ -114,7 +115,7 @@ static int each_file(struct output *o, int (*visit)(struct output *o, const char
 static int move_companion(struct output *o, const char *name)
 {
     if (strcmp(name, strrchr(o->path, '/') + 1) == 0)
-        return 0; /* the result itself goes last */
+        return 0; /* the result itself: has its name already */
     char *folder = strdup(o->target), *from = joined(o->directory, name), *to = NULL;
     if (folder != NULL)
         to = joined(dirname(folder), name);
@@ -122,6 +123,18 @@ static int move_companion(struct output *o, const char *name)
     free(folder);
     free(from);
     free(to);
+    return result;
+}
+
+/* Beside the old result lies its own companion: it must not be taken for the new one's. */
+static int remove_stale(struct output *o, const char *name)
+{
+    if (strcmp(name, strrchr(o->path, '/') + 1) == 0)
+        return 0;
+    char *folder = strdup(o->target), *stale = folder == NULL ? NULL : joined(dirname(folder), name);
+    int result = stale == NULL || (unlink(stale) != 0 && errno != ENOENT) ? -1 : 0;
+    free(folder);
+    free(stale);
     return result;
 }
 
@@ -138,7 +151,7 @@ int output_commit(struct output *o, struct err *e)
 {
     if (o->target == NULL)
         return copy_to_standard_output(o, e);
-    if (each_file(o, move_companion) != 0 || rename(o->path, o->target) != 0)
+    if (each_file(o, remove_stale) != 0 || rename(o->path, o->target) != 0 || each_file(o, move_companion) != 0)
         return cannot(o, "written", e);
     return 0;
 }

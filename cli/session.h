@@ -1,4 +1,4 @@
-/* session.h - what classify, bench and inspect share at start: the engine options of the command line, and a scheduler
+/* session.h - what classify and bench share at start: the engine options of the command line, and a scheduler
  * with one package loaded. Threading: one thread.
  */
 #pragma once

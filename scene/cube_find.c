@@ -84,6 +84,8 @@ int cube_find_files(const char *path, char **data, char **header, struct err *e)
     int failed = errno;
     if (fd >= 0)
         close(fd);
+    if (n < 0 && (failed == ESPIPE || failed == EISDIR))
+        return err_set(e, ERR_INPUT, "%s is not a regular file", name_of(path));
     if (n < 0)
         return err_set(e, ERR_IO, "%s cannot be read: %s", name_of(path), strerror(failed));
     char *self = strdup(path);

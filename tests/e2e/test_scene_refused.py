@@ -1,4 +1,5 @@
 """What cannot be classified is refused on the command line with exit status 3, a sentence, and no file left."""
+import os
 import subprocess
 import time
 
@@ -50,6 +51,22 @@ def test_a_broken_package_is_refused_by_tensor(change, words, tmp_path):
     message = classify(scenes.DEMO / "scene.tif", tmp_path / "o.tif", model=package, code=3).stderr
     for word in ["p.safetensors", *words]:
         assert word in message
+
+
+@pytest.mark.parametrize("out, options, word", [
+    ("map.png", [], "'.png'"), ("labels", ["--logits", "labels"], "same"), ("-", ["--logits", "-"], "same"),
+])
+def test_an_output_that_cannot_be_meant_is_refused(out, options, word, tmp_path):
+    done = subprocess.run([PROGRAM, "classify", "-m", scenes.PACKAGE, scenes.DEMO / "scene.tif", "-o", out, *options],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and word in done.stderr and done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fifo_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    done = subprocess.run([PROGRAM, "inspect", tmp_path / "fifo"], stderr=subprocess.PIPE, text=True, timeout=20)
+    assert done.returncode == 3 and done.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["--model", scenes.PACKAGE], ["--nonsense"], ["--bands", "name"], ["--threads", "x"]])
