@@ -90,10 +90,10 @@ static void fill_named_wavelength(struct cube_band *b, GDALRasterBandH band, dou
         return;
     if (nm == 0)
         *untold = value;
-    nm = nm == 0 ? 1 : nm;
-    b->wavelength_nm = positive(value * nm);
-    if (number_of(band, "fwhm", NULL, &value))
-        b->fwhm_nm = positive(value * nm);
+    b->wavelength_nm = value;
+    if (!number_of(band, "fwhm", NULL, &b->fwhm_nm))
+        b->fwhm_nm = NAN;
+    wavelength_convert(nm == 0 ? 1 : nm, &b->wavelength_nm, &b->fwhm_nm);
 }
 
 static void apply_guess(struct cube *c, const double *untold)

@@ -124,13 +124,6 @@ static int single(const struct envi_text *t, const char *key, bool *has, double 
     return count <= 1 ? 0 : err_set(e, ERR_INPUT, "the ENVI header's '%s' must be one number", key);
 }
 
-/* Scales values (n) by nm; what is then no positive number becomes NaN. */
-static void to_nanometres(double *values, size_t n, double nm)
-{
-    for (size_t i = 0; values != NULL && i < n; i++)
-        values[i] = isfinite(values[i]) && values[i] > 0 ? values[i] * nm : NAN;
-}
-
 static int parse_wavelengths(struct envi_header *h, const struct envi_text *t, struct err *e)
 {
     const struct envi_field *unit;
@@ -147,8 +140,8 @@ static int parse_wavelengths(struct envi_header *h, const struct envi_text *t, s
         h->wavelength_nm = h->fwhm_nm = NULL;
         return 0;
     }
-    to_nanometres(h->wavelength_nm, n, nm);
-    to_nanometres(h->fwhm_nm, n, nm);
+    for (size_t i = 0; i < n; i++)
+        wavelength_convert(nm, &h->wavelength_nm[i], h->fwhm_nm == NULL ? NULL : &h->fwhm_nm[i]);
     return 0;
 }
 

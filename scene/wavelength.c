@@ -4,21 +4,58 @@
 #include <string.h>
 #include <strings.h>
 
+/* Nanometres a second. */
+#define LIGHT 299792458e9
+
 double wavelength_unit(const char *name)
 {
     static const struct {
         const char *name;
         double nm;
     } units[] = {
-        {"nanometers", 1},    {"nanometer", 1},    {"nanometres", 1},    {"nanometre", 1},     {"nm", 1},
-        {"micrometers", 1e3}, {"micrometer", 1e3}, {"micrometres", 1e3}, {"micrometre", 1e3},  {"microns", 1e3},
-        {"micron", 1e3},      {"um", 1e3},         {"\xc2\xb5m", 1e3},   {"\xce\xbcm", 1e3},   {"\xb5m", 1e3},
-        {"millimeters", 1e6}, {"millimeter", 1e6}, {"millimetres", 1e6}, {"millimetre", 1e6},  {"mm", 1e6},
-        {"centimeters", 1e7}, {"centimeter", 1e7}, {"centimetres", 1e7}, {"centimetre", 1e7},  {"cm", 1e7},
-        {"meters", 1e9},      {"meter", 1e9},      {"metres", 1e9},      {"metre", 1e9},       {"m", 1e9},
-        {"angstroms", 0.1},   {"angstrom", 0.1},   {"wavenumber", NAN},  {"wavenumbers", NAN}, {"cm-1", NAN},
-        {"1/cm", NAN},        {"index", NAN},      {"ghz", NAN},         {"mhz", NAN},         {"hz", NAN},
-        {"thz", NAN},         {"gigahertz", NAN},  {"megahertz", NAN},
+        {"nanometers", 1},
+        {"nanometer", 1},
+        {"nanometres", 1},
+        {"nanometre", 1},
+        {"nm", 1},
+        {"micrometers", 1e3},
+        {"micrometer", 1e3},
+        {"micrometres", 1e3},
+        {"micrometre", 1e3},
+        {"microns", 1e3},
+        {"micron", 1e3},
+        {"um", 1e3},
+        {"\xc2\xb5m", 1e3},
+        {"\xce\xbcm", 1e3},
+        {"\xb5m", 1e3},
+        {"millimeters", 1e6},
+        {"millimeter", 1e6},
+        {"millimetres", 1e6},
+        {"millimetre", 1e6},
+        {"mm", 1e6},
+        {"centimeters", 1e7},
+        {"centimeter", 1e7},
+        {"centimetres", 1e7},
+        {"centimetre", 1e7},
+        {"cm", 1e7},
+        {"meters", 1e9},
+        {"meter", 1e9},
+        {"metres", 1e9},
+        {"metre", 1e9},
+        {"m", 1e9},
+        {"angstroms", 0.1},
+        {"angstrom", 0.1},
+        {"index", NAN},
+        {"wavenumber", -1e7},
+        {"wavenumbers", -1e7},
+        {"cm-1", -1e7},
+        {"1/cm", -1e7},
+        {"hz", -LIGHT},
+        {"mhz", -LIGHT / 1e6},
+        {"megahertz", -LIGHT / 1e6},
+        {"ghz", -LIGHT / 1e9},
+        {"gigahertz", -LIGHT / 1e9},
+        {"thz", -LIGHT / 1e12},
     };
     if (name == NULL)
         return 0;
@@ -44,4 +81,17 @@ double wavelength_guess_unit(const double *values, size_t n)
     if (least >= 0.1 && most <= 100)
         return 1000;
     return least >= 100 && most <= 100000 ? 1 : NAN;
+}
+
+static double positive(double v)
+{
+    return isfinite(v) && v > 0 ? v : NAN;
+}
+
+void wavelength_convert(double unit, double *wavelength, double *fwhm)
+{
+    double value = positive(*wavelength), width = fwhm == NULL ? NAN : positive(*fwhm);
+    *wavelength = unit < 0 ? -unit / value : value * unit;
+    if (fwhm != NULL) /* d(nm) = |unit| d(value) / value^2 */
+        *fwhm = unit < 0 ? -unit * width / (value * value) : width * unit;
 }

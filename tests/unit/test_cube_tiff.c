@@ -196,11 +196,11 @@ static void test_wavelengths_in_both_conventions_and_any_unit(void **state)
         {"wavelength", NULL, NULL, 0.4, 0.1, 800},
         {"wavelength", NULL, NULL, 400, 100, 800},
         {"wavelength", NULL, "Unknown", 400, 100, 800},
-        {"wavelength", NULL, "Wavenumber", 400, 100, 0},
+        {"wavelength", NULL, "Wavenumber", 400, 100, 12500},
         {"wavelength", NULL, NULL, 1, 1, 0},
         {"wavelength", NULL, "nm", -800, 100, 0},
         {"wavelength", NULL, NULL, 0.0004, 0.0001, 800, "mm"},
-        {"wavelength", NULL, NULL, 400, 100, 0, "GHz"},
+        {"wavelength", NULL, NULL, 400, 100, 374740.5725, "GHz"},
         {"wavelength", NULL, "nm", 400, 100, 800, "GHz"},
     };
     (void)state;

@@ -172,6 +172,18 @@ static void test_lists_run_over_lines_with_comments_and_odd_blanks(void **state)
     envi_header_release(&h);
 }
 
+static void test_width_of_a_wavenumber_is_that_of_its_wavelength(void **state)
+{
+    struct envi_header h;
+    struct err e;
+    (void)state;
+    assert_int_equal(
+        parse(&h, GOOD "wavelength units = Wavenumber\nwavelength = {25000, 20000}\nfwhm = {625, -1}\n", &e), 0);
+    assert_float_equal(h.fwhm_nm[0], 10, 1e-9); /* 25000 cm-1 +- 312.5 is 400 nm +- 5 */
+    assert_true(isnan(h.fwhm_nm[1]));
+    envi_header_release(&h);
+}
+
 static void test_wavelength_units(void **state)
 {
     static const struct {
@@ -193,8 +205,9 @@ static void test_wavelength_units(void **state)
         {"wavelength units = Angstroms\nwavelength = {4000, 5000}\n", 400},
         {"wavelength units = mm\nwavelength = {0.0004, 0.0005}\n", 400},
         {"wavelength units = m\nwavelength = {4e-7, 5e-7}\n", 400},
-        {"wavelength units = Wavenumber\nwavelength = {400, 500}\n", 0},
-        {"wavelength units = GHz\nwavelength = {400, 500}\n", 0},
+        {"wavelength units = Wavenumber\nwavelength = {25000, 20000}\n", 400},
+        {"wavelength units = GHz\nwavelength = {749481.145, 500000}\n", 400},
+        {"wavelength units = MHz\nwavelength = {749481145, 500000000}\n", 400},
         {"wavelength units = Index\nwavelength = {400, 500}\n", 0},
         {"fwhm = {5, 5}\n", 0},
     };
@@ -333,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_odd_header_is_understood),
         cmocka_unit_test(test_every_data_type_and_interleave),
         cmocka_unit_test(test_lists_run_over_lines_with_comments_and_odd_blanks),
+        cmocka_unit_test(test_width_of_a_wavenumber_is_that_of_its_wavelength),
         cmocka_unit_test(test_wavelength_units),
         cmocka_unit_test(test_a_wavelength_that_is_none_is_not_known),
         cmocka_unit_test(test_very_long_lists),
