@@ -55,9 +55,14 @@ done:
     return result;
 }
 
+bool file_is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
 static int not_written(const char *what, int why, struct err *e)
 {
-    bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
+    bool full = file_is_full(why);
     err_set(e, full ? ERR_SPACE : ERR_IO, "%s cannot be written%s", what, full ? ": no space is left" : "");
     errno = why;
     return -1;

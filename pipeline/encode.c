@@ -56,7 +56,7 @@ int classification_write(const struct classification *c, enum result_format form
         return write_geotiff(c, path, names, e);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
-        return err_set(e, errno == ENOSPC ? ERR_SPACE : ERR_IO, "the result file cannot be made");
+        return err_set(e, file_is_full(errno) ? ERR_SPACE : ERR_IO, "the result file cannot be made");
     int result = format == FORMAT_NPY ? write_npy(c, fd, e) : result_write_json(&c->result, fd, e);
     if (file_close(fd, "the result", result == 0 ? e : NULL) != 0)
         result = -1;

@@ -1,4 +1,5 @@
 #include "pipeline/label_map.h"
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,8 +33,8 @@ int label_map_open(uint8_t **labels, size_t length, const char *directory, struc
         return err_set(e, ERR_IO, "no temporary file can be made for the label map");
     int reserved = posix_fallocate(fd, 0, (off_t)length);
     if (reserved != 0) {
-        err_set(e, reserved == ENOSPC || reserved == EFBIG ? ERR_SPACE : ERR_IO,
-                "there is no room for a label map of %zu bytes", length);
+        err_set(e, file_is_full(reserved) ? ERR_SPACE : ERR_IO, "there is no room for a label map of %zu bytes",
+                length);
         goto done;
     }
     void *map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -8,6 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Errors: ERR_SPACE, ERR_IO. */
+/* length > 0. Errors: ERR_SPACE, ERR_IO, ERR_NOMEM (of address space). */
 int label_map_open(uint8_t **labels, size_t length, const char *directory, struct err *e);
 void label_map_close(uint8_t *labels, size_t length); /* accepts NULL */

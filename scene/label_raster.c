@@ -1,4 +1,5 @@
 #include "scene/label_raster.h"
+#include "base/file.h"
 #include "scene/crs.h"
 #include "scene/gdal_setup.h"
 #include <cpl_conv.h>
@@ -24,9 +25,8 @@ static bool is_full(const char *path, int system_error)
     struct statvfs s;
     if (slash != NULL)
         slash[slash == folder] = '\0';
-    bool full =
-        system_error == ENOSPC || system_error == EDQUOT ||
-        (folder != NULL && statvfs(slash == NULL ? "." : folder, &s) == 0 && s.f_bavail * s.f_frsize < FULL_BELOW);
+    bool full = file_is_full(system_error) || (folder != NULL && statvfs(slash == NULL ? "." : folder, &s) == 0 &&
+                                               s.f_bavail * s.f_frsize < FULL_BELOW);
     free(folder);
     return full;
 }

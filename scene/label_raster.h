@@ -1,4 +1,4 @@
-/* label_raster.h - label maps to and from rasters: a GeoTIFF with colours and names, truth rasters, areas.
+/* label_raster.h - label maps to and from rasters: a GeoTIFF with colours and names, truth rasters.
  *
  * Threading: as cube.h.
  */

@@ -203,13 +203,14 @@ static void test_tags_are_written_but_for_empty_ones(void **state)
     close_map(d);
 }
 
-static void expect_write_fails(const char *path, const uint8_t *map, int side, bool names, const char *what)
+static void expect_write_fails(const char *path, const uint8_t *map, int side, bool names, enum err_code code,
+                               const char *what)
 {
     struct label_place place = {&nowhere, 0, 0};
     struct err e = {0};
     if (label_raster_write_geotiff(path, map, side, side, &place, &package, NULL, names, &e) == 0)
         fail_msg("%s: no error", what);
-    expect_error(&e, ERR_IO, "the label map cannot be written", what);
+    expect_error(&e, code, "the label map cannot be written", what);
 }
 
 static void test_a_map_that_cannot_be_written_whole_is_an_error(void **state)
@@ -222,13 +223,13 @@ static void test_a_map_that_cannot_be_written_whole_is_an_error(void **state)
     (void)state;
     for (size_t i = 0; i < (size_t)SIDE * SIDE; i++)
         map[i] = (uint8_t)random_next(&r); /* does not compress */
-    expect_write_fails("/nonexistent/map.tif", map, SIDE, false, "no folder");
+    expect_write_fails("/nonexistent/map.tif", map, SIDE, false, ERR_IO, "no folder");
     snprintf(path, sizeof path, "%s", scratch_path(&scratch, "map.tif"));
     signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &old);
     few.rlim_max = old.rlim_max;
     setrlimit(RLIMIT_FSIZE, &few); /* the disk ends after 20,000 bytes */
-    expect_write_fails(path, map, SIDE, false, "a write that fails");
+    expect_write_fails(path, map, SIDE, false, ERR_SPACE, "a write that fails");
     setrlimit(RLIMIT_FSIZE, &old);
     free(map);
 }
@@ -240,7 +241,7 @@ static void test_a_map_whose_names_cannot_be_written_is_an_error(void **state)
     snprintf(path, sizeof path, "%s", scratch_path(&scratch, "map.tif"));
     snprintf(companion, sizeof companion, "%s.aux.xml", path);
     assert_int_equal(mkdir(companion, 0700), 0); /* in its place */
-    expect_write_fails(path, labels[0], LINES, true, "names");
+    expect_write_fails(path, labels[0], LINES, true, ERR_IO, "names");
     rmdir(companion);
 }
 
