@@ -11,9 +11,10 @@
  *           lies between spectra is zero in every row at any time: whoever writes rows keeps it so.
  *   live    one integer for each sample of a row: all ones inside a spectrum, 0 between.
  *   entry   one pixel in one variant: C rows of `entry_row` floats, D of them used, the rest zeros.
- *   tile    what a kernel holds in registers: at most `tile_rows` rows by `tile_columns` floats. n rows are worked on
- * in ceil(n / tile_rows) tiles as equal as can be (tile_split): none is padded. Threading: pure functions on the
- * caller's memory. Nothing here allocates. Vectors are read and written unaligned.
+ *   tile    what a kernel holds in registers: at most `tile_rows` rows by `tile_columns` floats. n rows are worked
+ *           on in ceil(n / tile_rows) tiles as equal as can be (tile_split): none is padded.
+ *
+ * Threading: pure functions on the caller's memory. Nothing here allocates. Vectors are read and written unaligned.
  */
 #pragma once
 #include <stddef.h>

@@ -65,6 +65,8 @@ void share_begin(struct share *s, const struct engine_task *tasks, size_t count,
     s->pixels = 0;
     for (size_t i = 0; i < count; i++)
         s->pixels += (double)tasks[i].block->lines * (double)tasks[i].block->columns;
+    for (int t = 0; t < s->threads; t++) /* a canceled run leaves lines behind, of blocks that are gone */
+        s->holders[t].next = s->holders[t].end = 0;
     pthread_mutex_unlock(&s->lock);
 }
 
