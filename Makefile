@@ -15,25 +15,31 @@ suffix_address           := -asan
 suffix_undefined         := -ubsan
 suffix_thread            := -tsan
 suffix_address,undefined := -asan
+ifneq ($(SAN),)
+ifeq ($(suffix_$(SAN)),)
+$(error SAN=$(SAN) is not known; give address, undefined, thread or address,undefined)
+endif
+endif
 SUFFIX   := $(if $(SAN),$(suffix_$(SAN)),)$(if $(findstring clang,$(CC)),-clang)
 BUILD    := build$(SUFFIX)
 
 PACKAGES := libmicrohttpd libcjson gdal inih nettle
-CPPFLAGS += -I. -D_GNU_SOURCE -DSPECTRAD_VERSION='"$(VERSION)"' $(shell pkg-config --cflags-only-I $(PACKAGES))
+OURS_DEFINES := -I. -D_GNU_SOURCE -DSPECTRAD_VERSION='"$(VERSION)"' $(shell pkg-config --cflags-only-I $(PACKAGES))
 OPTIMIZE ?= -O2
 CFLAGS   ?= -g
-CFLAGS   += -std=gnu11 $(OPTIMIZE) -fno-math-errno -fno-trapping-math -pthread -fstack-protector-strong \
+# CFLAGS and LDFLAGS are the user's, OURS the program's: one given on the command line takes nothing away.
+OURS     := -std=gnu11 $(OPTIMIZE) -fno-math-errno -fno-trapping-math -pthread -fstack-protector-strong \
             -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings \
             -Wvla -Wno-missing-field-initializers
-CPPFLAGS += $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+OURS_DEFINES += $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 ifdef WERROR
-CFLAGS   += -Werror
+OURS     += -Werror
 endif
-ifdef SAN
-CFLAGS   += -fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined)
-LDFLAGS  += -fsanitize=$(SAN)
+ifneq ($(SAN),)
+OURS     += -fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined)
+OURS_LINK := -fsanitize=$(SAN)
 endif
-LDLIBS   += $(shell pkg-config --libs $(PACKAGES)) -lm -pthread
+OURS_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm -pthread
 
 # Every source is named here; a test holds the list against the folders.
 BASE     := clock err file json log number option option_help option_value sample text
@@ -69,7 +75,7 @@ all: $(BUILD)/spectrad
 
 $(BUILD)/spectrad: $(BUILD)/server/main.o $(BUILD)/libspectrad.a
 	$(call say,LINK)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(OURS) $(CFLAGS) $(OURS_LINK) $(LDFLAGS) -o $@ $^ $(OURS_LIBS) $(LDLIBS)
 
 $(BUILD)/libspectrad.a: $(OBJECTS)
 	@rm -f $@
@@ -79,7 +85,7 @@ $(BUILD)/libspectrad.a: $(OBJECTS)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$*) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(OURS_DEFINES) $(CPPFLAGS) $(OURS) $(CFLAGS) $(CFLAGS_$*) -MMD -MP -c -o $@ $<
 
 # The engine's loops are worth more to the optimiser; validity runs over every sample (0.2 ns instead of 1.0 an int16).
 $(foreach name,$(CPU),$(eval CFLAGS_cpu/$(name) := -O3))
@@ -99,7 +105,7 @@ CFLAGS_tests/unit/support/kernels_16x12 := -Wno-psabi
 
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SUPPORT:%=$(BUILD)/tests/unit/support/%.o) $(BUILD)/libspectrad.a
 	$(call say,LINK)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(OURS) $(CFLAGS) $(OURS_LINK) $(LDFLAGS) -o $@ $^ $(OURS_LIBS) $(LDLIBS) -lcmocka
 
 units: $(UNITS:%=$(BUILD)/tests/%)
 
@@ -154,7 +160,7 @@ check:
 	@clang-format --dry-run -Werror $(LIBRARY) server/main.c $(wildcard */*.h tests/unit/*.c tests/unit/support/*.[ch])
 
 tidy:
-	clang-tidy --quiet $(LIBRARY) server/main.c -- $(CPPFLAGS) -std=gnu11
+	clang-tidy --quiet $(LIBRARY) server/main.c -- $(OURS_DEFINES) -std=gnu11
 
 bench: all
 	@test -x build/bench-venv/bin/python || $(PYTHON) -m venv build/bench-venv
