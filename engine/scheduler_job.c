@@ -85,9 +85,9 @@ void scheduler_job_times(const struct scheduler_job *j, double *queued, double *
 {
     struct scheduler *s = j->scheduler;
     pthread_mutex_lock(&s->lock);
-    double now = clock_now() - j->since;
-    *ran = j->ran + (j->running > 0 ? now : 0);
-    *queued = j->waited + (j->running == 0 && j->queued > 0 ? now : 0);
+    double since_change = clock_now() - j->since;
+    *ran = j->ran + (j->running > 0 ? since_change : 0);
+    *queued = j->waited + (j->running == 0 && j->queued > 0 ? since_change : 0);
     pthread_mutex_unlock(&s->lock);
 }
 

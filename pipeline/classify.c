@@ -126,7 +126,7 @@ static int normalize(struct plan *p, struct err *e)
 {
     struct line_source source = source_of(p, NULL);
     struct scene_statistics statistics;
-    int result = statistics_gather(&statistics, &source, &p->map, e);
+    int result = statistics_gather(&statistics, &source, &p->map, p->request->deadline, e);
     if (result == 0)
         affine_map_normalize(&p->map, &statistics);
     scene_statistics_release(&statistics);

@@ -1,10 +1,12 @@
 #include "pipeline/statistics.h"
+#include "base/clock.h"
 #include <stdlib.h>
 
 enum { PIECE_LINES = 16 };
 
 static int gather_strip(struct scene_statistics *s, const struct line_source *source, const struct affine_map *map,
-                        int column, int columns, const struct lines_plan *plan, void *scratch, struct err *e)
+                        int column, int columns, const struct lines_plan *plan, double deadline, void *scratch,
+                        struct err *e)
 {
     const struct cube_description *d = cube_describe(source->cube);
     struct lines *l;
@@ -13,6 +15,10 @@ static int gather_strip(struct scene_statistics *s, const struct line_source *so
         return -1;
     for (int line = 0; line < d->lines; line += piece) {
         int lines = line + piece > d->lines ? d->lines - line : piece;
+        if (deadline > 0 && clock_now() > deadline) {
+            err_set(e, ERR_DEADLINE, "the deadline passed before the scene's statistics were known");
+            goto done;
+        }
         if (lines_advance(l, line, lines, e) != 0)
             goto done;
         for (int k = line; k < line + lines; k++)
@@ -26,7 +32,7 @@ done:
 }
 
 int statistics_gather(struct scene_statistics *s, const struct line_source *source, const struct affine_map *map,
-                      struct err *e)
+                      double deadline, struct err *e)
 {
     const struct cube_description *d = cube_describe(source->cube);
     struct lines_plan plan = lines_choose(source, d->columns, 0, PIECE_LINES);
@@ -39,7 +45,7 @@ int statistics_gather(struct scene_statistics *s, const struct line_source *sour
     int result = 0;
     for (int c = 0; c < d->columns && result == 0; c += plan.width) {
         int columns = c + plan.width > d->columns ? d->columns - c : plan.width;
-        result = gather_strip(s, source, map, c, columns, &plan, scratch, e);
+        result = gather_strip(s, source, map, c, columns, &plan, deadline, scratch, e);
     }
     free(scratch);
     return result;

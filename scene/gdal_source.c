@@ -81,7 +81,9 @@ static void *open_file(void *unused, const char *name, const char *access)
         return NULL;
     }
     struct handle *h = malloc(sizeof *h);
-    if (h != NULL)
+    if (h == NULL)
+        s->failure = errno = ENOMEM;
+    else
         *h = (struct handle){.source = s, .header = header, .length = header ? s->header_length : s->length};
     return h;
 }

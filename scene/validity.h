@@ -1,8 +1,9 @@
 /* validity.h - which pixels of a line can be classified.
  *
  * Knows samples and nodata, not files: the pipeline fills lines, this decides. Over the picked bands: NaN, infinite
- * or beyond `largest` in any band, or masked: invalid. Nodata: AUTO is ALL where nodata is 0, else ANY; Salinas shows why: water absorption
- * makes single bands 0 in pixels that are perfectly good. Threading: pure functions on the caller's memory.
+ * or beyond `largest` in any band, or masked: invalid. Nodata: AUTO is ALL where nodata is 0, else ANY; Salinas shows
+ * why: water absorption makes single bands 0 in pixels that are perfectly good. Threading: pure functions on the
+ * caller's memory.
  */
 #pragma once
 #include "base/err.h"
