@@ -130,12 +130,31 @@ static void test_a_short_block_is_cut_into_narrow_strips(void **state)
     share_close(NULL);
 }
 
+/* A strip that ends early leaves its lines; the next run must not hand out lines of a block that is gone. */
+static void test_lines_that_a_canceled_run_left_are_not_shared(void **state)
+{
+    (void)state;
+    struct share *s;
+    struct err e;
+    struct piece p;
+    struct block b = {.lines = 60, .columns = 4};
+    struct engine_task t = {.block = &b};
+    assert_int_equal(share_open(&s, 2, &e), 0);
+    share_begin(s, &t, 1, width);
+    assert_true(share_next(s, 0, &p));
+    assert_int_equal(share_line(s, 0), 0); /* canceled here: 59 lines are left */
+    share_begin(s, &t, 0, width);
+    assert_false(share_next(s, 1, &p));
+    share_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_pixel_goes_to_one_thread),
         cmocka_unit_test(test_a_slow_thread_is_relieved),
         cmocka_unit_test(test_a_short_block_is_cut_into_narrow_strips),
+        cmocka_unit_test(test_lines_that_a_canceled_run_left_are_not_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
