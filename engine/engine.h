@@ -7,15 +7,11 @@
 #pragma once
 #include "base/err.h"
 #include "engine/block.h"
+#include "engine/precision.h"
 #include "model/network.h"
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum precision { PRECISION_FP32, PRECISION_TF32, PRECISION_FP16, PRECISION_BF16 };
-
-const char *precision_name(enum precision p);                              /* "fp32", ... */
-int precision_parse(const char *name, enum precision *out, struct err *e); /* ERR_REQUEST lists the names */
 
 struct engine_options {
     int ordinal; /* which device of the backend */

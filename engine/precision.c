@@ -1,4 +1,4 @@
-#include "engine/engine.h"
+#include "engine/precision.h"
 #include <string.h>
 
 static const char *const names[] = {
