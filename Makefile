@@ -53,7 +53,7 @@ PROTO    := accept json_writer multipart package_json problem query result
 PIPELINE := classify encode label_map lines statistics strips summary
 SERVER   := acceptor admission answer config connections descriptors exposition guard http leftover listen metrics models monitor \
             notify request routes server spool upload work workers
-CLI      := bench bench_scene classify cli describe inspect output progress report session version
+CLI      := bench bench_scene classify cli describe inspect leftover output progress report session version
 LIBRARY  := $(foreach room,base model engine scene cpu proto pipeline server cli,\
                 $(patsubst %,$(room)/%.c,$($(shell echo $(room) | tr a-z A-Z))))
 OBJECTS  := $(LIBRARY:%.c=$(BUILD)/%.o)

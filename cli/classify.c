@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct settings {
@@ -230,6 +231,28 @@ static int parse(struct settings *s, const struct option_table *t, int argc, cha
     return choose_format(s, e);
 }
 
+/* True if both name one file that exists, by whatever paths. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat first, second;
+    return a != NULL && b != NULL && stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+/* What is read must not be what is written. */
+static int keep_inputs(const struct settings *s, const char *data, const char *header, struct err *e)
+{
+    const char *inputs[] = {data, header, s->model, s->truth}, *outputs[] = {s->output, s->logits};
+    for (size_t o = 0; o < 2; o++)
+        for (size_t i = 0; i < 4; i++)
+            if (same_file(inputs[i], outputs[o]))
+                return err_set(e, ERR_USAGE, "%s is read here, and would be written over; give another output",
+                               outputs[o]);
+    if (same_file(s->output, s->logits))
+        return err_set(e, ERR_USAGE, "OUT and --logits name the same file, %s", s->output);
+    return 0;
+}
+
 int cli_classify(int argc, char **argv, const struct engine_backend *const *engines)
 {
     struct settings s = {0};
@@ -249,7 +272,8 @@ int cli_classify(int argc, char **argv, const struct engine_backend *const *engi
     scene_init(64 << 20);
     q.deadline = s.query.deadline_s > 0 ? clock_now() + s.query.deadline_s : 0;
     q.truth = s.truth;
-    if (cube_find_files(cube, &data, &header, &e) != 0 || session_open(&session, s.model, &s.engine, engines, &e) != 0)
+    if (cube_find_files(cube, &data, &header, &e) != 0 || keep_inputs(&s, data, header, &e) != 0 ||
+        session_open(&session, s.model, &s.engine, engines, &e) != 0)
         goto done;
     q.files = (struct cube_files){data, header};
     run(&s, &session, &q, &e);

@@ -1,5 +1,6 @@
 #include "cli/output.h"
 #include "base/file.h"
+#include "cli/leftover.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,10 +36,20 @@ static int check_target(const char *target, struct err *e)
     return 0;
 }
 
+/* A link stays, what it points to is written. NULL: no link, or to nothing. */
+static char *behind_link(const char *target)
+{
+    struct stat s;
+    return lstat(target, &s) == 0 && S_ISLNK(s.st_mode) ? realpath(target, NULL) : NULL;
+}
+
 int output_open(struct output *o, const char *target, struct err *e)
 {
-    *o = (struct output){0};
+    *o = (struct output){.lock = -1};
     bool standard = strcmp(target, "-") == 0;
+    char *linked = standard ? NULL : behind_link(target);
+    if (linked != NULL)
+        target = linked;
     const char *temporary = getenv("TMPDIR");
     char *copy = strdup(target), *name = strdup(target);
     int result = -1;
@@ -49,8 +61,9 @@ int output_open(struct output *o, const char *target, struct err *e)
         goto done;
     const char *folder = standard ? (temporary != NULL ? temporary : "/tmp") : dirname(copy);
     char *directory;
+    leftover_remove(folder);
     o->target = standard ? NULL : strdup(target);
-    if (asprintf(&directory, "%s/.spectrad.XXXXXX", folder) < 0) {
+    if (asprintf(&directory, "%s/" LEFTOVER_PREFIX "XXXXXX", folder) < 0) {
         err_nomem(e);
         goto done;
     }
@@ -61,6 +74,9 @@ int output_open(struct output *o, const char *target, struct err *e)
         goto done;
     }
     o->directory = directory;
+    o->lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (o->lock >= 0)
+        flock(o->lock, LOCK_EX | LOCK_NB);
     o->path = joined(directory, standard ? "out" : basename(name));
     if (o->path == NULL || (!standard && o->target == NULL)) {
         err_nomem(e);
@@ -70,6 +86,7 @@ int output_open(struct output *o, const char *target, struct err *e)
 done:
     free(copy);
     free(name);
+    free(linked);
     if (result != 0)
         output_release(o);
     return result;
@@ -126,15 +143,14 @@ static int move_companion(struct output *o, const char *name)
     return result;
 }
 
-/* Beside the old result lies its own companion: it must not be taken for the new one's. */
-static int remove_stale(struct output *o, const char *name)
+/* Beside an old result lies its own companion: it must not be taken for the new one's. */
+static int remove_stale_companion(const struct output *o)
 {
-    if (strcmp(name, strrchr(o->path, '/') + 1) == 0)
-        return 0;
-    char *folder = strdup(o->target), *stale = folder == NULL ? NULL : joined(dirname(folder), name);
-    int result = stale == NULL || (unlink(stale) != 0 && errno != ENOENT) ? -1 : 0;
-    free(folder);
-    free(stale);
+    char *companion;
+    if (asprintf(&companion, "%s.aux.xml", o->target) < 0)
+        return -1;
+    int result = unlink(companion) != 0 && errno != ENOENT ? -1 : 0;
+    free(companion);
     return result;
 }
 
@@ -151,7 +167,7 @@ int output_commit(struct output *o, struct err *e)
 {
     if (o->target == NULL)
         return copy_to_standard_output(o, e);
-    if (each_file(o, remove_stale) != 0 || rename(o->path, o->target) != 0 || each_file(o, move_companion) != 0)
+    if (remove_stale_companion(o) != 0 || rename(o->path, o->target) != 0 || each_file(o, move_companion) != 0)
         return cannot(o, "written", e);
     return 0;
 }
@@ -161,9 +177,11 @@ void output_release(struct output *o)
     if (o->directory != NULL) {
         each_file(o, remove_file);
         rmdir(o->directory);
+        if (o->lock >= 0)
+            close(o->lock);
     }
     free(o->directory);
     free(o->path);
     free(o->target);
-    *o = (struct output){0};
+    *o = (struct output){.lock = -1};
 }

@@ -1,5 +1,6 @@
 """What cannot be classified is refused on the command line with exit status 3, a sentence, and no file left."""
 import os
+import shutil
 import subprocess
 import time
 
@@ -61,6 +62,40 @@ def test_an_output_that_cannot_be_meant_is_refused(out, options, word, tmp_path)
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     assert done.returncode == 2 and word in done.stderr and done.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("over", ["cube.img", "cube.hdr", "model.safetensors", "truth.tif", "./alias.tif"])
+@pytest.mark.parametrize("option", ["-o", "--logits"])
+def test_what_is_read_is_never_written_over(over, option, tmp_path):
+    scenes.write_envi(tmp_path / "cube.img", scenes.demo().cut(0, 0, 24, 20))
+    shutil.copy(scenes.PACKAGE, tmp_path / "model.safetensors")
+    shutil.copy(scenes.DEMO / "truth.tif", tmp_path / "truth.tif")
+    (tmp_path / "alias.tif").symlink_to("truth.tif")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    others = ["-o", "labels.json"] if option == "--logits" else []
+    done = subprocess.run([PROGRAM, "classify", "-m", "model.safetensors", "cube.img", "--truth", "truth.tif", "--format=json",
+                           option, over, *others], stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "written over" in done.stderr
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_killed_run_is_cleaned_up_by_the_next(tmp_path):
+    left, other = tmp_path / ".spectrad.a1B2c3", tmp_path / ".spectrad.folder"
+    for folder in (left, other):
+        folder.mkdir(mode=0o700)
+    (left / "labels.tif").write_text("half")
+    (other / "inner").mkdir()
+    for folder in (left, other):
+        os.utime(folder, (1, 1))
+    classify(scenes.write_tiff(tmp_path / "s.tif", scenes.demo().cut(0, 0, 9, 9)), tmp_path / "o.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".spectrad.folder", "o.json", "s.tif"]
+
+
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path):
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("real.json")
+    classify(scenes.write_tiff(tmp_path / "s.tif", scenes.demo().cut(0, 0, 9, 9)), tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink() and "pixels" in (tmp_path / "real.json").read_text()
 
 
 def test_a_fifo_is_not_waited_for(tmp_path):
