@@ -132,6 +132,8 @@ int summary_fill(struct classification *c, const struct summary_input *in, struc
     r->scene = cube_describe(c->cube);
     r->package = q->model->package;
     fill_figures(r, in);
+    if (r->package->wavelengths_nm != NULL && !in->match->by_wavelength && q->query->spectral.bands == BANDS_AUTO)
+        result_warn(r, "bands were matched by index: the cube has no wavelengths, or in a unit that is not known");
     if (fill_classes(c, in, e) != 0)
         return -1;
     if (q->query->labels && (q->label_pixels == 0 || c->labels_length <= q->label_pixels))

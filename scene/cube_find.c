@@ -70,6 +70,8 @@ static int find_header(const char *path, const char *head, size_t head_length, c
         return 0;
     if (name != NULL)
         return err_set(e, ERR_FORMAT, "%s is neither a TIFF nor an ENVI pair; it looks like %s", name_of(path), name);
+    if (!is_file(path))
+        return err_set(e, ERR_INPUT, "%s is not a regular file", name_of(path));
     return err_set(e, ERR_INPUT,
                    "%s is no TIFF, and as ENVI data it lacks its header: looked for %s.hdr and %.*s.hdr beside it",
                    name_of(path), name_of(path), (int)(stem(path) - (size_t)(name_of(path) - path)), name_of(path));

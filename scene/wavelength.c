@@ -62,7 +62,7 @@ double wavelength_unit(const char *name)
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (strcasecmp(name, units[i].name) == 0)
             return units[i].nm;
-    return 0;
+    return name[0] == '\0' || strcasecmp(name, "unknown") == 0 ? 0 : NAN;
 }
 
 double wavelength_guess_unit(const double *values, size_t n)

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* Nanometres per unit of that name ("Nanometers", "um", "Micrometres", "Angstroms", ...); 0 where the magnitude has to
- * tell (NULL, "", "Unknown", a name that is not known); NaN where the values are no wavelengths ("Index"). Negative for
+ * tell (NULL, "", "Unknown"); NaN where the values are no wavelengths ("Index") or the unit is not known. Negative for
  * a unit of 1/wavelength ("Wavenumber", "GHz"): nanometres times that unit. */
 double wavelength_unit(const char *name);
 
