@@ -42,7 +42,7 @@ static void row_help(const struct option_table *t, const struct option_row *row,
              shown ? row->fallback : "", shown ? ")" : "", name[0] != '\0' ? " [" : "", name,
              name[0] != '\0' ? "]" : "");
     int column = fprintf(out, "%-*s", HELP_INDENT, left);
-    if (column > HELP_INDENT)
+    if (column >= HELP_INDENT)
         fprintf(out, "\n%*s", HELP_INDENT, "");
     wrap(out, right, HELP_INDENT, HELP_INDENT);
 }

@@ -203,13 +203,12 @@ static int print(const struct settings *s, const struct package *p, const struct
 {
     double rate = SIDE * SIDE / f->median_s, naive = f->gflops * 1e9 / f->flop_per_patch;
     if (!s->json) {
-        printf("%s/%s on %s, %s, %d threads, %s\n", p->name, p->version, f->info.device,
-               precision_name(f->info.precision), f->info.threads, f->info.isa);
+        printf("%s/%s on %s, %s\n", p->name, p->version, f->info.device, precision_name(f->info.precision));
         printf("%.1f patches/s (median of %d runs of %d %s)\n", rate, f->runs, SIDE * SIDE,
                s->patches ? "single patches" : "pixels of a scene");
         printf("FMA peak %.1f GFLOP/s, naive peak %.1f patches/s: %.2f x\n", f->gflops, naive, rate / naive);
         printf("largest logit error against the plain engine %.2g\n", f->max_logit_error);
-        return 0;
+        return cli_flush(e);
     }
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "model", p->name);
@@ -231,7 +230,7 @@ static int print(const struct settings *s, const struct package *p, const struct
         return err_nomem(e);
     puts(text);
     cJSON_free(text);
-    return 0;
+    return cli_flush(e);
 }
 
 int cli_bench(int argc, char **argv, const struct engine_backend *const *engines)

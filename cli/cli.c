@@ -27,3 +27,8 @@ int cli_fail(const char *subcommand, const struct err *e)
     fprintf(stderr, "spectrad %s: %s\n", subcommand, e->message);
     return cli_exit_status(e);
 }
+
+int cli_flush(struct err *e)
+{
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : err_set(e, ERR_IO, "standard output cannot be written");
+}

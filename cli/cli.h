@@ -13,6 +13,9 @@ int cli_exit_status(const struct err *e);
 /* Prints "spectrad SUBCOMMAND: message" to standard error and returns the exit status. */
 int cli_fail(const char *subcommand, const struct err *e);
 
+/* Standard output has everything that was printed, or ERR_IO. */
+int cli_flush(struct err *e);
+
 int cli_classify(int argc, char **argv, const struct engine_backend *const *engines);
 int cli_inspect(int argc, char **argv);
 int cli_bench(int argc, char **argv, const struct engine_backend *const *engines);

@@ -133,7 +133,9 @@ int cli_inspect(int argc, char **argv)
     }
     if (is_package(argv[first], &package, &e) != 0)
         goto done;
-    if (package)
+    if (package && s.model != NULL)
+        err_set(&e, ERR_USAGE, "%s is a package itself; --model goes with a CUBE", argv[first]);
+    else if (package)
         inspect_package(argv[first], s.json, &e);
     else
         inspect_cube(argv[first], &s, &e);
