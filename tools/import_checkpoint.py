@@ -10,15 +10,44 @@ import os
 import re
 import sys
 
-import numpy as np
-import torch
+import choices
+import program
 
-import classes as class_lists
-import cube as cubes
-import network
-import package as packages
-import preprocessing
-from package import PackageError
+
+def parser():
+    found = argparse.ArgumentParser(description="Make a package of a checkpoint of the authors' A2S2K-ResNet script.")
+    found.add_argument("checkpoint", help="state_dict in a .pt/.pth file")
+    found.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
+    found.add_argument("--name", help="default: the checkpoint's file name")
+    found.add_argument("--version", default="1")
+    found.add_argument("--classes", help="JSON or CSV file, or names with commas, in the order of the logits")
+    found.add_argument("--patch", type=int, choices=choices.PATCH_SIDES)
+    found.add_argument("--bands", type=int, help="bands that enter the network, where the weights leave it open")
+    found.add_argument("--wavelengths", metavar="FILE", help="of the sensor's bands: an ENVI header or any raster, "
+                       "or a text file of wavelength[, FWHM] lines")
+    before = found.add_argument_group("what stands before the network: files, or a scene to fit on")
+    before.add_argument("--pca", metavar="FILE", help=".npz with components, mean (, whiten), or .npy components")
+    before.add_argument("--scaler", metavar="FILE", help=".npz with mean and scale, or .npy of these two rows")
+    before.add_argument("--fit", metavar="SCENE", help="fit the authors' PCA and standardisation on this scene")
+    before.add_argument("--no-pca", action="store_true", help="with --fit: standardise the bands only")
+    before.add_argument("--pca-signs", choices=choices.SIGNS, default="scores", help="which way components "
+                        "point: by their largest score, as scikit-learn did before 1.5, or by their largest loading")
+    found.add_argument("--scaling", choices=("file", "none"), default="file", help="units: as the file says, or DN")
+    found.add_argument("--normalization", choices=("model", "scene"), default="model")
+    found.add_argument("--nodata", type=float, help="stands in where a scene declares none")
+    return found
+
+
+with program.imports(__name__, parser):
+    import numpy as np
+    import torch
+
+    import classes as class_lists
+    import cube as cubes
+    import network
+    import package as packages
+    import preprocessing
+    from package import PackageError
 
 
 def load_state(path):
@@ -173,33 +202,14 @@ def build(args):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Make a package of a checkpoint of the authors' A2S2K-ResNet script.")
-    parser.add_argument("checkpoint", help="state_dict in a .pt/.pth file")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
-    parser.add_argument("--name", help="default: the checkpoint's file name")
-    parser.add_argument("--version", default="1")
-    parser.add_argument("--classes", help="JSON or CSV file, or names with commas, in the order of the logits")
-    parser.add_argument("--patch", type=int, choices=network.PATCH_SIDES)
-    parser.add_argument("--bands", type=int, help="bands that enter the network, where the weights leave it open")
-    parser.add_argument("--wavelengths", metavar="FILE", help="of the sensor's bands: an ENVI header or any raster, "
-                        "or a text file of wavelength[, FWHM] lines")
-    before = parser.add_argument_group("what stands before the network: files, or a scene to fit on")
-    before.add_argument("--pca", metavar="FILE", help=".npz with components, mean (, whiten), or .npy components")
-    before.add_argument("--scaler", metavar="FILE", help=".npz with mean and scale, or .npy of these two rows")
-    before.add_argument("--fit", metavar="SCENE", help="fit the authors' PCA and standardisation on this scene")
-    before.add_argument("--no-pca", action="store_true", help="with --fit: standardise the bands only")
-    before.add_argument("--pca-signs", choices=preprocessing.SIGNS, default="scores", help="which way components "
-                        "point: by their largest score, as scikit-learn did before 1.5, or by their largest loading")
-    parser.add_argument("--scaling", choices=("file", "none"), default="file", help="units: as the file says, or DN")
-    parser.add_argument("--normalization", choices=("model", "scene"), default="model")
-    parser.add_argument("--nodata", type=float, help="stands in where a scene declares none")
-    args = parser.parse_args(argv)
+    args = parser().parse_args(argv)
     if args.fit and (args.pca or args.scaler):
-        parser.error("--fit fits both itself: leave out --pca and --scaler")
+        parser().error("--fit fits both itself: leave out --pca and --scaler")
     if not (args.fit or args.pca or args.scaler):
         print("import_checkpoint.py: warning: no preprocessing given; the package feeds the network raw values",
               file=sys.stderr)
     try:
+        program.check_output(args.output, replaced=True)
         made = build(args)
         packages.write(args.output, made)
     except (ValueError, RuntimeError, OSError) as error:

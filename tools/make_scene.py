@@ -5,12 +5,33 @@ options and seed give the same scene. Truth is 0 where no material fills enough 
 field are not drawn through edges either.
 """
 import argparse
+import sys
 
-import numpy as np
-from osgeo import gdal, osr
+import program
 
-import landscape
-import spectra
+
+def parser():
+    found = argparse.ArgumentParser(description="Make a synthetic hyperspectral scene and its truth raster.")
+    found.add_argument("scene", help="GeoTIFF to write")
+    found.add_argument("truth", help="GeoTIFF with class ids to write")
+    found.add_argument("--envi", metavar="FILE.bil", help="write the scene as an ENVI pair as well")
+    found.add_argument("--rows", type=int, default=100)
+    found.add_argument("--columns", type=int, default=120)
+    found.add_argument("--bands", type=int, default=48, help="good bands (default: %(default)s)")
+    found.add_argument("--bad-bands", action="store_true", help="add water-vapour bands: nodata, bbl 0")
+    found.add_argument("--noise", type=float, default=1.0, help="times the usual noise (default: %(default)s)")
+    found.add_argument("--purity", type=float, default=0.7, help="share of a pixel that one material has to "
+                       "fill to be truth (default: %(default)s)")
+    found.add_argument("--seed", type=int, default=1)
+    return found
+
+
+with program.imports(__name__, parser):
+    import numpy as np
+    from osgeo import gdal, osr
+
+    import landscape
+    import spectra
 
 gdal.UseExceptions()
 
@@ -131,20 +152,7 @@ def write_envi(path, samples, centres, fwhm, good):
             header.write(f"{key} = {{{', '.join(values)}}}\n")
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Make a synthetic hyperspectral scene and its truth raster.")
-    parser.add_argument("scene", help="GeoTIFF to write")
-    parser.add_argument("truth", help="GeoTIFF with class ids to write")
-    parser.add_argument("--envi", metavar="FILE.bil", help="write the scene as an ENVI pair as well")
-    parser.add_argument("--rows", type=int, default=100)
-    parser.add_argument("--columns", type=int, default=120)
-    parser.add_argument("--bands", type=int, default=48, help="good bands (default: %(default)s)")
-    parser.add_argument("--bad-bands", action="store_true", help="add water-vapour bands: nodata, bbl 0")
-    parser.add_argument("--noise", type=float, default=1.0, help="times the usual noise (default: %(default)s)")
-    parser.add_argument("--purity", type=float, default=0.7, help="share of a pixel that one material has to "
-                        "fill to be truth (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+def run(args):
     samples, truth, centres, fwhm, good = make(args.rows, args.columns, args.bands, args.seed, args.noise,
                                                args.purity, args.bad_bands)
     write_scene(args.scene, samples, centres, fwhm, good)
@@ -154,6 +162,16 @@ def main():
     for key, (name, *_) in spectra.MATERIALS.items():
         print(f"{key} {name:15} {np.count_nonzero(truth == key):6} pixels")
     print(f"0 no truth        {np.count_nonzero(truth == 0):6} pixels")
+
+
+def main():
+    args = parser().parse_args()
+    try:
+        for path in filter(None, (args.scene, args.truth, args.envi)):
+            program.check_output(path)
+        run(args)
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"make_scene.py: {error}")
 
 
 if __name__ == "__main__":

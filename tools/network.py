@@ -11,14 +11,26 @@ Layout of a batch of patches: (patch, 1, row, column, band).
 import argparse
 import math
 
-import torch
-import torch.nn.functional as F
-from torch import nn
+import program
+from choices import ATTENTION_FORMS, PATCH_SIDES
 
-PATCH_SIDES = (7, 9, 11)
+
+def parser():
+    found = argparse.ArgumentParser(description="Print the tensors of an A2S2K-ResNet and its size.")
+    found.add_argument("bands", type=int, help="K, bands that enter the network (after any PCA)")
+    found.add_argument("classes", type=int, help="N")
+    found.add_argument("--kernels", type=int, default=24, help="C (default: %(default)s)")
+    found.add_argument("--attention", choices=ATTENTION_FORMS, default="published")
+    return found
+
+
+with program.imports(__name__, parser):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
 BANDS_MIN, BANDS_MAX = 7, 512
 FEATURES = 128  # maps after conv2; fixed in the published code
-ATTENTION_FORMS = ("published", "paper")
 
 
 def spectral_positions(bands):
@@ -137,12 +149,7 @@ def attention_form(names):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Print the tensors of an A2S2K-ResNet and its size.")
-    parser.add_argument("bands", type=int, help="K, bands that enter the network (after any PCA)")
-    parser.add_argument("classes", type=int, help="N")
-    parser.add_argument("--kernels", type=int, default=24, help="C (default: %(default)s)")
-    parser.add_argument("--attention", choices=ATTENTION_FORMS, default="published")
-    args = parser.parse_args()
+    args = parser().parse_args()
     net = S3KAIResNet(args.bands, args.classes, args.kernels, args.attention)
     for name, tensor in net.state_dict().items():
         print(f"{name:40} {tuple(tensor.shape)}")

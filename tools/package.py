@@ -10,12 +10,22 @@ import os
 import sys
 from dataclasses import dataclass
 
-import numpy as np
-import safetensors.torch
-import torch
-from safetensors import SafetensorError, safe_open
+import program
 
-import network
+
+def parser():
+    found = argparse.ArgumentParser(description="Check a package and print its metadata as JSON.")
+    found.add_argument("package", help="a .safetensors package")
+    return found
+
+
+with program.imports(__name__, parser):
+    import numpy as np
+    import safetensors.torch
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    import network
 
 METADATA_KEY = "spectrad"
 FORMAT, ARCHITECTURE = 1, "a2s2k-resnet"
@@ -150,7 +160,10 @@ def write(path, package):
         if array is not None:
             tensors[f"preprocess.{name}"] = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
     metadata = {METADATA_KEY: json.dumps(package.meta, ensure_ascii=False)}
-    safetensors.torch.save_file(tensors, path, metadata=metadata)
+    try:
+        safetensors.torch.save_file(tensors, path, metadata=metadata)
+    except SafetensorError as error:  # a full disk too
+        raise OSError(f"{path} cannot be written: {error}") from error
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(path, 0o666 & ~mask)  # the library leaves 0600, which a server under its own user cannot read
@@ -166,9 +179,7 @@ def describe(name, classes, sensor_bands, bands, patch, kernels, version="1", **
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Check a package and print its metadata as JSON.")
-    parser.add_argument("package", help="a .safetensors package")
-    args = parser.parse_args()
+    args = parser().parse_args()
     try:
         package = read(args.package)
     except PackageError as error:

@@ -7,12 +7,31 @@ float32 (or float64 with --double, to see how much of a difference is rounding).
 import argparse
 import sys
 
-import numpy as np
-import torch
+import choices
+import program
 
-import cube as cubes
-import package as packages
-import preprocessing
+
+def parser():
+    found = argparse.ArgumentParser(description="Compute the logits of every pixel of a scene with PyTorch.")
+    found.add_argument("--model", required=True, metavar="PACKAGE", help="a .safetensors package")
+    found.add_argument("cube", help="the scene, any format that GDAL reads")
+    found.add_argument("-o", "--output", required=True, metavar="FILE.npy", help="where the logits go")
+    found.add_argument("--labels", metavar="FILE.npy", help="also write class ids (uint8, 0 where invalid)")
+    found.add_argument("--normalization", choices=("model", "scene"), help="instead of what the package says")
+    found.add_argument("--nodata-rule", choices=choices.NODATA_RULES, default="auto")
+    found.add_argument("--bands", choices=("auto", "index", "wavelength"), default="auto", help="how to match bands")
+    found.add_argument("--threads", type=int, help="PyTorch's threads (default: its own choice)")
+    found.add_argument("--double", action="store_true", help="run the network in float64")
+    return found
+
+
+with program.imports(__name__, parser):
+    import numpy as np
+    import torch
+
+    import cube as cubes
+    import package as packages
+    import preprocessing
 
 BATCH = 256
 
@@ -46,26 +65,10 @@ def terminal_progress(done, total):
         print(f"\r{done:>8} of {total} pixels", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Compute the logits of every pixel of a scene with PyTorch.")
-    parser.add_argument("--model", required=True, metavar="PACKAGE", help="a .safetensors package")
-    parser.add_argument("cube", help="the scene, any format that GDAL reads")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE.npy", help="where the logits go")
-    parser.add_argument("--labels", metavar="FILE.npy", help="also write class ids (uint8, 0 where invalid)")
-    parser.add_argument("--normalization", choices=("model", "scene"), help="instead of what the package says")
-    parser.add_argument("--nodata-rule", choices=cubes.NODATA_RULES, default="auto")
-    parser.add_argument("--bands", choices=("auto", "index", "wavelength"), default="auto", help="how to match bands")
-    parser.add_argument("--threads", type=int, help="PyTorch's threads (default: its own choice)")
-    parser.add_argument("--double", action="store_true", help="run the network in float64")
-    args = parser.parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    try:
-        package = packages.read(args.model)
-        cube = cubes.read(args.cube)
-        patches, valid = prepare(package, cube, args.normalization, args.nodata_rule, args.bands)
-    except (packages.PackageError, cubes.CubeError, RuntimeError) as error:
-        sys.exit(f"predict.py: {error}")
+def run(args):
+    package = packages.read(args.model)
+    cube = cubes.read(args.cube)
+    patches, valid = prepare(package, cube, args.normalization, args.nodata_rule, args.bands)
     net = package.network()
     pixels = np.flatnonzero(valid)
     classes = package.meta["classes"]
@@ -76,6 +79,18 @@ def main():
         labels = np.zeros(valid.size, np.uint8)
         labels[pixels] = np.array([c["id"] for c in classes], np.uint8)[logits[pixels].argmax(axis=1)]
         np.save(args.labels, labels.reshape(valid.shape))
+
+
+def main():
+    args = parser().parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        for path in filter(None, (args.output, args.labels)):
+            program.check_output(path)
+        run(args)
+    except (ValueError, RuntimeError, OSError) as error:
+        sys.exit(f"predict.py: {error}")
 
 
 if __name__ == "__main__":

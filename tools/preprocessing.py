@@ -7,7 +7,7 @@ carries no rounding of its own.
 import numpy as np
 import torch
 
-SIGNS = ("loadings", "scores")
+from choices import SIGNS  # the two that fit_pca knows
 
 
 def deviation(values):

@@ -11,45 +11,35 @@ import os
 import sys
 import time
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-
-import accuracy
-import classes as class_lists
-import cube as cubes
-import network
-import package as packages
-import predict
-import preprocessing
-import split
+import choices
+import program
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description="Train an A2S2K-ResNet on a scene with truth; write a package.")
-    parser.add_argument("scene", help="the cube, any format that GDAL reads")
-    parser.add_argument("truth", help="raster of class ids on the same grid, 0 where unknown")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE.safetensors", help="the package to write")
-    about = parser.add_argument_group("what the package says")
+def parser():
+    found = argparse.ArgumentParser(description="Train an A2S2K-ResNet on a scene with truth; write a package.")
+    found.add_argument("scene", help="the cube, any format that GDAL reads")
+    found.add_argument("truth", help="raster of class ids on the same grid, 0 where unknown")
+    found.add_argument("-o", "--output", required=True, metavar="FILE.safetensors", help="the package to write")
+    about = found.add_argument_group("what the package says")
     about.add_argument("--name", help="default: the output's file name")
     about.add_argument("--version", default="1")
     about.add_argument("--classes", help="JSON or CSV file, or names with commas (default: the truth's own names)")
-    shape = parser.add_argument_group("preprocessing and network")
+    shape = found.add_argument_group("preprocessing and network")
     shape.add_argument("--pca", type=int, nargs="?", const=0, metavar="COMPONENTS",
                        help="a PCA before the network, as the authors do; without a number of full rank")
-    shape.add_argument("--patch", type=int, default=7, choices=network.PATCH_SIDES)
+    shape.add_argument("--patch", type=int, default=7, choices=choices.PATCH_SIDES)
     shape.add_argument("--kernels", type=int, default=24)
-    shape.add_argument("--attention", choices=network.ATTENTION_FORMS, default="published")
+    shape.add_argument("--attention", choices=choices.ATTENTION_FORMS, default="published")
     shape.add_argument("--scaling", choices=("file", "none"), default="file", help="units: as the file says, or DN")
     shape.add_argument("--nodata", type=float, help="where the file declares none; stored in the package")
-    shape.add_argument("--nodata-rule", choices=cubes.NODATA_RULES, default="auto")
-    parts = parser.add_argument_group("split")
+    shape.add_argument("--nodata-rule", choices=choices.NODATA_RULES, default="auto")
+    parts = found.add_argument_group("split")
     parts.add_argument("--split", choices=("random", "blocks"), default="random",
                        help="pixels at random, or blocks whose patches do not overlap (honest accuracy)")
     parts.add_argument("--block", type=int, default=0, metavar="PIXELS", help="side of a block (default: 3 patches)")
     parts.add_argument("--train", type=float, default=0.1, help="share that trains (default: %(default)s)")
     parts.add_argument("--validation", type=float, default=0.1, help="share that stops it (default: %(default)s)")
-    course = parser.add_argument_group("training")
+    course = found.add_argument_group("training")
     course.add_argument("--epochs", type=int, default=200, help="at most (default: %(default)s)")
     course.add_argument("--patience", type=int, default=20, help="epochs without a better one (default: %(default)s)")
     course.add_argument("--batch", type=int, default=32)
@@ -57,8 +47,23 @@ def arguments():
     course.add_argument("--decay", type=float, default=0.989, help="of the learning rate (default: %(default)s)")
     course.add_argument("--seed", type=int, default=1331)
     course.add_argument("--threads", type=int, help="PyTorch's threads")
-    parser.add_argument("--report", metavar="FILE.json", help="write the accuracies and the course of training")
-    return parser.parse_args()
+    found.add_argument("--report", metavar="FILE.json", help="write the accuracies and the course of training")
+    return found
+
+
+with program.imports(__name__, parser):
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+
+    import accuracy
+    import classes as class_lists
+    import cube as cubes
+    import network
+    import package as packages
+    import predict
+    import preprocessing
+    import split
 
 
 def load_scene(args):
@@ -172,10 +177,12 @@ def run(args):
 
 
 def main():
-    args = arguments()
+    args = parser().parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
+        if args.report:
+            program.check_output(args.report)
         run(args)
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(f"train.py: {error}")

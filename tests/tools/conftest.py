@@ -9,7 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
 NEEDS = {"test_accuracy.py": ("numpy",), "test_split.py": ("numpy",), "test_make_scene.py": ("numpy", "osgeo"),
-         "test_cube.py": ("numpy", "osgeo")}
+         "test_cube.py": ("numpy", "osgeo"), "test_program.py": ()}
 EVERYTHING = ("numpy", "osgeo", "torch", "safetensors")
 
 
