@@ -181,6 +181,7 @@ def main():
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
+        program.check_output(args.output, replaced=True)
         if args.report:
             program.check_output(args.report)
         run(args)
