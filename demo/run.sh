@@ -15,6 +15,7 @@ finish() {
 trap finish EXIT
 mkdir -p "$out"
 
+: >"$work/address" # there before the first look, however late the daemon comes to its redirection
 "$program" serve --listen 127.0.0.1:0 --models "$demo/demo.safetensors" --spool "$work" >"$work/address" 2>"$work/log" &
 daemon=$!
 while ! grep -q 'listening on' "$work/address"; do
