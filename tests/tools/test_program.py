@@ -1,4 +1,4 @@
-"""What the tools do before their work: --help without libraries, a sentence for a missing one, outputs looked at first."""
+"""What the tools do before their work: --help without libraries, a sentence for a missing one, a look at the outputs."""
 import os
 import pathlib
 import subprocess
@@ -57,11 +57,12 @@ def test_a_missing_library_is_one_sentence(tool, library):
     done = run(tool, *ARGUMENTS[tool].split(), without=[library])
     assert done.returncode == 1 and done.stdout == ""
     command = "apt-get install python3-gdal" if library == "osgeo" else "pip install -r tools/requirements.txt"
-    assert done.stderr.count("\n") == 1 and done.stderr.startswith(f"{tool}.py: the Python library {library} is missing")
-    assert command in done.stderr and "tools/requirements.txt" in done.stderr
+    assert done.stderr.startswith(f"{tool}.py: the Python library {library} is missing")
+    assert done.stderr.count("\n") == 1 and command in done.stderr and "tools/requirements.txt" in done.stderr
 
 
-SHORT = "demo/scene.tif demo/truth.tif --train 0.005 --validation 0.005 --epochs 1"  # where the check is broken it would train
+# Short, for where the check is broken and it trains.
+SHORT = "demo/scene.tif demo/truth.tif --train 0.005 --validation 0.005 --epochs 1"
 WRITING = [("train", f"{SHORT} -o OUT"), ("train", f"{SHORT} -o x.safetensors --report OUT"),
            ("predict", "--model demo/demo.safetensors demo/scene.tif -o OUT"),
            ("predict", "--model demo/demo.safetensors demo/scene.tif -o x.npy --labels OUT"),
