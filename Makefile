@@ -129,7 +129,9 @@ demo: deps
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/spectrad $(DESTDIR)$(PREFIX)/share/spectrad
 	install -m 755 $(BUILD)/spectrad $(DESTDIR)$(PREFIX)/bin/spectrad
-	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/spectrad
+	install -d $(DESTDIR)$(PREFIX)/share/doc/spectrad/docs
+	install -m 644 README.md CHANGELOG.md LICENSE proto/openapi.yaml $(DESTDIR)$(PREFIX)/share/doc/spectrad
+	install -m 644 $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/spectrad/docs
 	install -m 644 config/spectrad.conf $(DESTDIR)$(PREFIX)/share/spectrad/spectrad.conf
 
 print-library:

@@ -2,7 +2,7 @@
 # deps.sh - installs what building, testing and the demo need from Debian's packages: says what first, does nothing where all is there.
 set -eu
 packages="gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libgdal-dev libinih-dev nettle-dev libcmocka-dev
-gdal-bin curl python3 python3-pytest python3-numpy python3-gdal python3-rasterio python3-requests python3-pil"
+gdal-bin curl python3 python3-pytest python3-numpy python3-gdal python3-rasterio python3-requests python3-pil python3-yaml"
 missing=""
 for package in $packages; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=absent
