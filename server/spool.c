@@ -13,26 +13,84 @@
 #include <unistd.h>
 
 #define PREFIX "spectrad-"
+#define MARKER ".spectrad-spool" /* in every folder that a daemon made, from when it had locked it */
 
-/* Removes what lies in the folder `name` of parent, and itself. Never follows a link. Depth: the daemon's folder, a
- * request's folder, its files. */
-static void remove_tree(int parent, const char *name, int depth)
+enum { RANDOM = 6 }; /* characters that mkdtemp chooses */
+
+static DIR *open_folder(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (d == NULL) {
-        if (fd >= 0)
-            close(fd);
+    if (d == NULL && fd >= 0)
+        close(fd);
+    return d;
+}
+
+static const struct dirent *next_entry(DIR *d)
+{
+    const struct dirent *entry;
+    do
+        entry = readdir(d);
+    while (entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry;
+}
+
+/* Removes the folder `name` of parent, which this process made, with what lies in it. Never follows a link. Depth: the
+ * daemon's folder, a request's folder, its files. */
+static void remove_own(int parent, const char *name, int depth)
+{
+    DIR *d = open_folder(parent, name);
+    if (d == NULL)
         return;
-    }
-    for (const struct dirent *entry; (entry = readdir(d)) != NULL;) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
+    for (const struct dirent *entry; (entry = next_entry(d)) != NULL;)
         if (unlinkat(dirfd(d), entry->d_name, 0) != 0 && (errno == EISDIR || errno == EPERM) && depth > 1)
-            remove_tree(dirfd(d), entry->d_name, depth - 1);
-    }
+            remove_own(dirfd(d), entry->d_name, depth - 1);
     closedir(d);
     (void)unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static bool is_number(const char *name)
+{
+    return name[0] != '\0' && name[strspn(name, "0123456789")] == '\0';
+}
+
+/* The files that upload.c, work.c and the pipeline make in a request's folder. */
+static bool is_request_file(const char *name)
+{
+    static const char *const names[] = {"cube", "cube.hdr", "result"};
+    static const char map[] = "labels.";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return strncmp(name, map, sizeof map - 1) == 0 && strlen(name) == sizeof map - 1 + RANDOM;
+}
+
+/* Removes a request's folder that another process left, with the files that it can have made; not if there is more. */
+static bool remove_request(int parent, const char *name)
+{
+    DIR *d = open_folder(parent, name);
+    if (d == NULL)
+        return false;
+    for (const struct dirent *entry; (entry = next_entry(d)) != NULL;)
+        if (is_request_file(entry->d_name))
+            (void)unlinkat(dirfd(d), entry->d_name, 0);
+    closedir(d);
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0;
+}
+
+/* The same for a daemon's folder; the marker goes last, so that what is left is tried again at the next start. */
+static bool remove_leftover(int parent, const char *name)
+{
+    bool bare = true;
+    DIR *d = open_folder(parent, name);
+    if (d == NULL)
+        return false;
+    for (const struct dirent *entry; (entry = next_entry(d)) != NULL;)
+        if (strcmp(entry->d_name, MARKER) != 0)
+            bare = is_number(entry->d_name) && remove_request(dirfd(d), entry->d_name) && bare;
+    bare = bare && unlinkat(dirfd(d), MARKER, 0) == 0;
+    closedir(d);
+    return bare && unlinkat(parent, name, AT_REMOVEDIR) == 0;
 }
 
 /* Opens and locks the folder; -1 if it is not ours, or somebody holds it. */
@@ -42,7 +100,24 @@ static int lock_folder(int parent, const char *name, int operation)
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &opened) == 0 && opened.st_uid == geteuid() && flock(fd, operation) == 0)
+    if (fstat(fd, &opened) == 0 && opened.st_uid == geteuid() && (opened.st_mode & 0777) == 0700 &&
+        flock(fd, operation) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* Locks a daemon's folder that no living daemon holds; -1: it is none. The name alone says nothing: an unpacked
+ * release, or a folder of models, is called spectrad-something too. */
+static int lock_leftover(int parent, const char *name)
+{
+    struct stat marker;
+    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 || strlen(name) != strlen(PREFIX) + RANDOM)
+        return -1;
+    int fd = lock_folder(parent, name, LOCK_EX | LOCK_NB);
+    if (fd < 0)
+        return -1;
+    if (fstatat(fd, MARKER, &marker, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(marker.st_mode) && marker.st_uid == geteuid())
         return fd;
     close(fd);
     return -1;
@@ -50,47 +125,43 @@ static int lock_folder(int parent, const char *name, int operation)
 
 static void remove_leftovers(int base)
 {
-    int own = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = own < 0 ? NULL : fdopendir(own);
-    if (d == NULL) {
-        if (own >= 0)
-            close(own);
+    DIR *d = open_folder(base, ".");
+    if (d == NULL)
         return;
-    }
-    for (const struct dirent *entry; (entry = readdir(d)) != NULL;) {
-        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
-            continue;
-        int fd = lock_folder(base, entry->d_name, LOCK_EX | LOCK_NB);
+    for (const struct dirent *entry; (entry = next_entry(d)) != NULL;) {
+        int fd = lock_leftover(base, entry->d_name);
         if (fd < 0)
             continue;
-        remove_tree(base, entry->d_name, 2);
+        if (remove_leftover(base, entry->d_name))
+            log_event(LOG_INFO, "removed the spool of a daemon that was killed", LOG_STR("folder", entry->d_name));
+        else
+            log_event(LOG_WARNING,
+                      "the spool of a daemon that was killed holds what no daemon makes; look, and remove it",
+                      LOG_STR("folder", entry->d_name));
         close(fd);
-        log_event(LOG_INFO, "removed the spool of a daemon that was killed", LOG_STR("folder", entry->d_name));
     }
     closedir(d);
 }
 
-/* A daemon that starts at the same moment may take the folder for a leftover between mkdtemp and flock, and remove it:
- * then it has no links any more, and another is made. */
+/* The marker comes under the lock: until then a daemon that starts at the same moment leaves the folder alone. */
 static int make_locked(int base, const char *path, char **made, struct err *e)
 {
-    for (int attempt = 0; attempt < 16; attempt++) {
-        struct stat now;
-        if (asprintf(made, "%s/" PREFIX "XXXXXX", path) < 0) {
-            *made = NULL;
-            return err_nomem(e);
-        }
-        if (mkdtemp(*made) == NULL)
-            break;
-        int fd = lock_folder(base, strrchr(*made, '/') + 1, LOCK_EX);
-        if (fd >= 0 && fstat(fd, &now) == 0 && now.st_nlink > 0)
-            return fd;
-        if (fd >= 0)
-            close(fd);
-        free(*made);
+    if (asprintf(made, "%s/" PREFIX "XXXXXX", path) < 0) {
         *made = NULL;
+        return err_nomem(e);
+    }
+    bool there = mkdtemp(*made) != NULL;
+    int fd = there ? lock_folder(base, strrchr(*made, '/') + 1, LOCK_EX) : -1;
+    int marker = fd < 0 ? -1 : openat(fd, MARKER, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (marker >= 0) {
+        close(marker);
+        return fd;
     }
     int why = errno;
+    if (fd >= 0)
+        close(fd);
+    if (there)
+        (void)rmdir(*made);
     free(*made);
     *made = NULL;
     return err_set(e, ERR_IO, "cannot make a folder in the spool '%s': %s", path, strerror(why));
@@ -118,7 +189,7 @@ void spool_close(struct spool *s)
 {
     if (s->path == NULL)
         return;
-    remove_tree(AT_FDCWD, s->path, 2);
+    remove_own(AT_FDCWD, s->path, 2);
     close(s->fd);
     pthread_mutex_destroy(&s->lock);
     free(s->path);
@@ -177,6 +248,6 @@ void spool_folder_remove(char *path)
 {
     if (path == NULL)
         return;
-    remove_tree(AT_FDCWD, path, 1);
+    remove_own(AT_FDCWD, path, 1);
     free(path);
 }

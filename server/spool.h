@@ -2,7 +2,8 @@
  *
  * Under the operator's folder the daemon makes one of its own, spectrad-XXXXXX (0700), and holds a lock on it for as
  * long as it lives; each request gets a numbered folder in there. A folder whose lock nobody holds belonged to a daemon
- * that was killed: the next start removes it. So several daemons may share the operator's folder. Threading: spool_open
+ * that was killed: the next start removes it, if it bears the marker that a daemon puts into its own, and only what a
+ * daemon makes. So several daemons may share the operator's folder, and it may hold other things. Threading: spool_open
  * and spool_close by one thread; the rest from any.
  */
 #pragma once

@@ -3,6 +3,7 @@
 #include "tests/unit/support/expect.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +68,8 @@ static void test_folders_are_private_and_go_with_their_files(void **state)
     write_file(one, "cube");
     write_file(two, "cube");
     spool_folder_remove(one);
-    assert_int_equal(entries(s.path), 1);
-    free(two); /* forgotten: closing removes it */
+    assert_int_equal(entries(s.path), 2); /* and the marker */
+    free(two);                            /* forgotten: closing removes it */
     spool_close(&s);
     assert_int_equal(entries(base), 0);
 }
@@ -116,6 +117,8 @@ static void leave_a_spool(void)
             _exit(1);
         write_file(folder, "cube");
         write_file(folder, "cube.hdr");
+        write_file(folder, "result");
+        write_file(folder, "labels.a1B2c3");
         if (write(ready[1], "x", 1) != 1)
             _exit(1);
         pause();
@@ -157,6 +160,70 @@ static void test_leftovers_go_and_what_lives_or_is_not_ours_stays(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
+static void make_folder(const char *name, mode_t mode)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", base, name);
+    assert_int_equal(mkdir(path, mode), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static bool there_is(const char *name)
+{
+    char path[192];
+    snprintf(path, sizeof path, "%s/%s", base, name);
+    return access(path, F_OK) == 0;
+}
+
+static void test_folders_that_only_look_like_ours_stay(void **state)
+{
+    (void)state;
+    /* {folder, mode, what lies in it}; a trailing slash: a folder */
+    static const struct {
+        const char *folder;
+        mode_t mode;
+        const char *held[4];
+    } strangers[] = {
+        {"spectrad-0.1.0", 0755, {"README.md"}},
+        {"spectrad-0.1.01", 0700, {"README.md"}},        /* the name and the mode fit */
+        {"spectrad-models", 0700, {"demo.safetensors"}}, /* so here */
+        {"spectrad-abcdef", 0755, {".spectrad-spool"}},  /* not the mode */
+        {"spectrad-abcdefg", 0700, {".spectrad-spool"}}, /* not the length */
+        {"spectrad-empty0", 0700, {NULL}},               /* no marker: made and killed at once, or another's */
+        {"spectrad-notes1", 0700, {".spectrad-spool", "notes.txt"}},
+        {"spectrad-inside", 0700, {".spectrad-spool", "1/", "1/thesis.tif"}},
+        {"spectrad-folder", 0700, {".spectrad-spool", "src/", "src/cube"}},
+    };
+    struct spool s;
+    struct err e;
+    char path[192];
+    for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
+        make_folder(strangers[i].folder, strangers[i].mode);
+        for (size_t k = 0; k < 4 && strangers[i].held[k] != NULL; k++) {
+            snprintf(path, sizeof path, "%s/%s", strangers[i].folder, strangers[i].held[k]);
+            if (path[strlen(path) - 1] == '/')
+                make_folder(path, 0700);
+            else
+                write_file(base, path);
+        }
+    }
+    assert_int_equal(spool_open(&s, base, 1000, &e), 0);
+    spool_close(&s);
+    for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
+        for (size_t k = 4; k-- > 0;) {
+            if (strangers[i].held[k] == NULL)
+                continue;
+            snprintf(path, sizeof path, "%s/%s", strangers[i].folder, strangers[i].held[k]);
+            if (!there_is(path))
+                fail_msg("%s was removed", path);
+            snprintf(path, sizeof path, "%s/%s/%s", base, strangers[i].folder, strangers[i].held[k]);
+            assert_int_equal(remove(path), 0);
+        }
+        snprintf(path, sizeof path, "%s/%s", base, strangers[i].folder);
+        assert_int_equal(rmdir(path), 0);
+    }
+}
+
 static void test_a_folder_that_is_not_there_is_named(void **state)
 {
     (void)state;
@@ -175,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bytes_are_reserved_up_to_the_limit, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_more_than_the_disk_has_is_refused, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_leftovers_go_and_what_lives_or_is_not_ours_stays, make_base, remove_base),
+        cmocka_unit_test_setup_teardown(test_folders_that_only_look_like_ours_stay, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_a_folder_that_is_not_there_is_named, make_base, remove_base),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
