@@ -134,14 +134,16 @@ static int unanswered(struct daemon *d)
 static int drain(struct daemon *d, struct err *e)
 {
     struct service *s = &d->service;
-    const double tick = 0.02, begun = clock_now(), delay = s->settings->drain_delay;
+    const double tick = 0.02, begun = clock_now();
+    const double delay = service_state(s) == SERVICE_READY ? s->settings->drain_delay : 0;
     const double end = begun + delay + s->settings->drain_timeout;
     bool hurry = false;
     notify_supervisor("STOPPING=1");
     log_event(LOG_INFO, "draining", LOG_INT("held", held(d)));
-    service_enter(s, SERVICE_LEAVING, "the server stops");
-    if (delay > 0)
+    if (delay > 0) { /* else no balancer sends anything here, and what is loaded in part may not be used */
+        service_enter(s, SERVICE_LEAVING, "the server stops");
         hurry = told_to_stop(d, delay);
+    }
     service_enter(s, SERVICE_DRAINING, "the server stops");
     monitor_close_idle(d->monitor);
     while (unanswered(d) > 0 && !hurry)

@@ -19,7 +19,7 @@ enum service_state {
     SERVICE_LOADING,
     SERVICE_READY,
     SERVICE_FAILED,   /* up, but nothing can be classified: the reason says why */
-    SERVICE_LEAVING,  /* told to stop; still takes requests while balancers notice */
+    SERVICE_LEAVING,  /* told to stop when READY; still takes requests while balancers notice */
     SERVICE_DRAINING, /* takes no new classify request */
 };
 

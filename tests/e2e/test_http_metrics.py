@@ -127,3 +127,22 @@ def test_sigterm_while_models_load(start, tmp_path):
     daemon.wait_for(lambda: daemon.log("model loaded"))
     daemon.stop()
     assert daemon.stdout() == ""
+
+
+@pytest.mark.parametrize("how", ["loading", "failed"])
+def test_sigterm_before_it_was_ready_takes_no_requests_for_the_drain_delay(start, tmp_path, how):
+    if how == "loading":
+        large_packages(tmp_path)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    daemon = start("--drain-delay=60", models=tmp_path, listen=f"127.0.0.1:{port}", wait=how == "failed")
+    daemon.address = ("127.0.0.1", port)
+    if how == "loading":
+        daemon.wait_for(lambda: daemon.log("model loaded"))
+    with daemon.connect() as s:
+        daemon.terminate()
+        daemon.wait_for(lambda: daemon.log("draining"))
+        s.sendall(b"POST /classify?model=m11 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % SCENE.stat().st_size + SCENE.read_bytes())
+        assert s.recv(12) == b"HTTP/1.1 503"
+    assert daemon.wait(30) == 0
