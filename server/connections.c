@@ -160,3 +160,11 @@ int connections_in(struct connections *cs, enum connection_phase phase)
     pthread_mutex_unlock(&cs->lock);
     return count;
 }
+
+int connections_unanswered(struct connections *cs)
+{
+    pthread_mutex_lock(&cs->lock);
+    int count = cs->count[CONNECTION_BODY] + cs->count[CONNECTION_HELD] + cs->count[CONNECTION_ANSWER];
+    pthread_mutex_unlock(&cs->lock);
+    return count;
+}

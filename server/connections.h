@@ -80,6 +80,10 @@ void connections_withdraw(struct connections *cs);
 int connections_count(struct connections *cs);
 int connections_in(struct connections *cs, enum connection_phase phase);
 
+/* How many have a request whose answer is not out: BODY, HELD and ANSWER, seen at one moment. A request that goes
+ * forward meanwhile is never missed, as it would be between two calls of connections_in. */
+int connections_unanswered(struct connections *cs);
+
 /* How many libmicrohttpd may believe suspended: it aborts if it is stopped while there are any. */
 int connections_suspended(struct connections *cs);
 

@@ -122,11 +122,12 @@ static int held(const struct daemon *d)
     return load.held;
 }
 
-/* Accepted requests whose answers are not out yet. */
+/* Accepted requests whose answers are not out yet. A place among the held is taken before the connection says so, and
+ * given back before the answer is queued: so the held are asked first, and the connections as well. */
 static int unanswered(struct daemon *d)
 {
-    struct connections *cs = &d->service.connections;
-    return held(d) + connections_in(cs, CONNECTION_BODY) + connections_in(cs, CONNECTION_ANSWER);
+    int places = held(d), connections = connections_unanswered(&d->service.connections);
+    return places > connections ? places : connections;
 }
 
 /* The order was measured behind a balancer: say "not ready" first, then refuse, then listen no more, then wait for the

@@ -1,4 +1,5 @@
-/* The queue before the workers: order, places, withdrawal. */
+/* The queue before the workers: order, places, withdrawal; and what of it the drain waits for. */
+#include "server/connections.h"
 #include "server/request.h"
 #include "server/workers.h"
 #include "tests/unit/support/expect.h"
@@ -136,6 +137,32 @@ static void test_many_threads_submit_at_once(void **state)
     assert_int_equal(atomic_load(&performed), MANY);
 }
 
+static void resume_nothing(void *handle)
+{
+    (void)handle;
+}
+
+/* What the drain waits for: between the worker's dismissal and the answer no place is taken any more. */
+static void test_a_request_is_unanswered_from_its_body_to_its_answer(void **state)
+{
+    (void)state;
+    static struct request r;
+    struct connections cs;
+    connections_init(&cs, resume_nothing);
+    struct connection *c = connection_open(&cs, -1, NULL);
+    assert_int_equal(connections_unanswered(&cs), 0);
+    connection_enter(&cs, c, CONNECTION_BODY);
+    assert_int_equal(connections_unanswered(&cs), 1);
+    assert_true(connection_hold(&cs, c, &r));
+    assert_int_equal(connections_unanswered(&cs), 1);
+    connections_resume(&cs, c);
+    assert_int_equal(connections_unanswered(&cs), 1);
+    connection_enter(&cs, c, CONNECTION_IDLE);
+    assert_int_equal(connections_unanswered(&cs), 0);
+    connection_close(&cs, c);
+    connections_release(&cs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_who_waits_can_be_withdrawn_who_runs_cannot),
         cmocka_unit_test(test_closing_performs_what_was_submitted),
         cmocka_unit_test(test_many_threads_submit_at_once),
+        cmocka_unit_test(test_a_request_is_unanswered_from_its_body_to_its_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
