@@ -93,6 +93,16 @@ void connection_enter(struct connections *cs, struct connection *c, enum connect
     pthread_mutex_unlock(&cs->lock);
 }
 
+void connection_take_body(struct connections *cs, struct connection *c, struct request *r)
+{
+    pthread_mutex_lock(&cs->lock);
+    if (c->phase != CONNECTION_CUT) {
+        change(cs, c, CONNECTION_BODY);
+        c->request = r;
+    }
+    pthread_mutex_unlock(&cs->lock);
+}
+
 bool connection_hold(struct connections *cs, struct connection *c, struct request *r)
 {
     pthread_mutex_lock(&cs->lock);

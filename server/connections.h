@@ -30,7 +30,7 @@ struct connection {
     void *handle;                    /* libmicrohttpd's */
     enum connection_phase phase;     /* by lock */
     double since;                    /* by lock: clock_now() at the phase's start */
-    struct request *request;         /* by lock: of HELD */
+    struct request *request;         /* by lock: of BODY and HELD */
     int cut_status;                  /* by lock: what a CUT client was told; 0: nothing */
     bool unread;                     /* answered before its body was read; by the HTTP pool's thread */
 
@@ -58,8 +58,11 @@ void connections_release(struct connections *cs);
 struct connection *connection_open(struct connections *cs, int fd, void *handle);
 void connection_close(struct connections *cs, struct connection *c); /* accepts NULL */
 
-/* A connection that was cut stays so. */
+/* A connection that was cut stays so. For BODY and HELD, see below. */
 void connection_enter(struct connections *cs, struct connection *c, enum connection_phase phase);
+
+/* Enters BODY. Of the request, what was decided by its headers is read under the lock, until the next phase. */
+void connection_take_body(struct connections *cs, struct connection *c, struct request *r);
 
 /* Before libmicrohttpd suspends it: the request is the workers' until connections_resume. False, and nothing changed,
  * if the connection was cut, or after connections_hold_no_more. */

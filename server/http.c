@@ -129,7 +129,7 @@ static enum MHD_Result begin(struct MHD_Connection *c, struct request *r, const 
         return send_answer(c, r);
     }
     if (admission == ADMISSION_BODY)
-        connection_enter(&r->service->connections, r->connection, CONNECTION_BODY);
+        connection_take_body(&r->service->connections, r->connection, r);
     return MHD_YES;
 }
 

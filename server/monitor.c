@@ -1,6 +1,7 @@
 #include "server/monitor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "proto/problem.h"
 #include "server/request.h"
 #include "server/service.h"
 #include "server/work.h"
@@ -22,32 +23,47 @@ struct monitor {
     atomic_bool stop, close_idle, end_held;
 };
 
-/* A body that stalls is told so. libmicrohttpd refuses an answer in mid-body, and sends nothing itself at this moment:
- * so the few bytes are put on the wire here. By connections.lock. */
-static void tell_stalled(const struct connection *c)
+/* A client whose body is not waited for any more is told so. libmicrohttpd refuses an answer in mid-body, and sends
+ * nothing itself at this moment: so the few bytes are put on the wire here. By connections.lock. */
+static void tell(const struct connection *c, const struct err *e)
 {
-    static const char body[] =
-        "{\"type\":\"urn:spectrad:problem:timeout\",\"title\":\"Request timed out\",\"status\":408,"
-        "\"detail\":\"the body stalled; send it again, faster\",\"code\":\"timeout\"}";
-    char text[512];
+    const struct request *r = c->request;
+    char *body = problem_json(e, r->id), text[2048];
     int n = snprintf(text, sizeof text,
-                     "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\n"
-                     "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                     sizeof body - 1, body);
-    (void)send(c->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+                     "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nX-Request-Id: %s\r\n"
+                     "traceparent: %s\r\nCache-Control: no-store\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                     problem_status(e->code), e->code == ERR_TIMEOUT ? "Request Timeout" : "Gateway Timeout", r->id,
+                     r->traceparent, body == NULL ? 0 : strlen(body), body == NULL ? "" : body);
+    if (n > 0 && (size_t)n < sizeof text)
+        (void)send(c->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    free(body);
 }
 
 /* libmicrohttpd sees the end of the connection, and closes it. By connections.lock. */
-static void cut(struct connections *cs, struct connection *c, int status, const char *why)
+static void cut(struct connections *cs, struct connection *c, const char *why)
 {
-    if (status == 408)
-        tell_stalled(c);
     cs->count[c->phase]--;
     cs->count[CONNECTION_CUT]++;
     c->phase = CONNECTION_CUT;
-    c->cut_status = status;
+    c->cut_status = 0;
+    c->request = NULL;
     shutdown(c->fd, SHUT_RDWR);
     log_event(LOG_DEBUG, "connection cut", LOG_STR("reason", why));
+}
+
+/* Cuts a connection in BODY, with a problem for its client. By connections.lock. */
+static void cut_body(struct connections *cs, struct connection *c, const struct err *e, const char *why)
+{
+    tell(c, e);
+    cut(cs, c, why);
+    c->cut_status = problem_status(e->code);
+}
+
+static void cut_slow_body(struct connections *cs, struct connection *c)
+{
+    struct err e;
+    err_set(&e, ERR_TIMEOUT, "the body stalled; send it again, faster");
+    cut_body(cs, c, &e, "slow body");
 }
 
 /* True if fewer bytes than min-rate passed since the window began; begins another one when it is over. bytes 0: not
@@ -69,7 +85,7 @@ static void look_at_idle(const struct monitor *m, struct connections *cs, struct
 {
     const struct server_settings *s = m->service->settings;
     if (now - c->since > s->idle_timeout || atomic_load(&m->close_idle)) {
-        cut(cs, c, 0, "idle");
+        cut(cs, c, "idle");
     } else if (now - c->window_start >= sample_every) {
         c->window_start = now;
         if (connection_bytes_received(c) == c->window_bytes)
@@ -123,14 +139,14 @@ static void look(const struct monitor *m)
     pthread_mutex_lock(&cs->lock);
     for (struct connection *c = cs->first; c != NULL; c = c->next) {
         if (c->phase == CONNECTION_HEADERS && now - c->since > s->header_timeout)
-            cut(cs, c, 0, "slow headers");
+            cut(cs, c, "slow headers");
         else if (c->phase == CONNECTION_BODY && too_slow(c, atomic_load(&c->received), s, now))
-            cut(cs, c, 408, "slow body");
+            cut_slow_body(cs, c);
         else if (c->phase == CONNECTION_BODY && body_ended(c))
-            cut(cs, c, 0, "client left");
+            cut(cs, c, "client left");
         else if (c->phase == CONNECTION_ANSWER && now - c->window_start >= s->header_timeout &&
                  too_slow(c, connection_bytes_acked(c), s, now))
-            cut(cs, c, 0, "slow reader");
+            cut(cs, c, "slow reader");
         else if (c->phase == CONNECTION_HELD)
             look_at_held(m, c, now, &withdrawn);
         else if (c->phase == CONNECTION_IDLE)
