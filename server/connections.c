@@ -44,12 +44,14 @@ static void change(struct connections *cs, struct connection *c, enum connection
     c->since = c->window_start = clock_now();
     c->request = NULL;
     c->window_bytes = 0;
-    if (phase == CONNECTION_IDLE)
-        c->window_bytes = connection_bytes_received(c);
-    else if (phase == CONNECTION_ANSWER)
+    if (phase == CONNECTION_IDLE) {
+        c->window_bytes = c->asked_bytes;
+    } else if (phase == CONNECTION_ANSWER) {
         c->window_bytes = connection_bytes_acked(c);
-    else if (phase == CONNECTION_BODY)
+        c->asked_bytes = connection_bytes_received(c);
+    } else if (phase == CONNECTION_BODY) {
         atomic_store(&c->received, 0);
+    }
 }
 
 struct connection *connection_open(struct connections *cs, int fd, void *handle)

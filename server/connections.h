@@ -37,6 +37,7 @@ struct connection {
     /* By lock: the window over which the rate of this phase is judged. */
     double window_start;
     uint64_t window_bytes;
+    uint64_t asked_bytes; /* by lock: received when the answer began; more are another request, however soon it comes */
 
     atomic_uint_fast64_t received; /* bytes of the body so far */
 };

@@ -80,20 +80,21 @@ static bool too_slow(struct connection *c, uint64_t bytes, const struct server_s
     return slow;
 }
 
-/* A kept-alive connection on which the next request has begun counts as one that waits for headers. */
+/* A kept-alive connection on which the next request has begun counts as one that waits for headers. It is asked before
+ * the connection is closed too: the request may lie in the socket, and closing would lose it without a word. */
 static void look_at_idle(const struct monitor *m, struct connections *cs, struct connection *c, double now)
 {
-    const struct server_settings *s = m->service->settings;
-    if (now - c->since > s->idle_timeout || atomic_load(&m->close_idle)) {
-        cut(cs, c, "idle");
-    } else if (now - c->window_start >= sample_every) {
-        c->window_start = now;
-        if (connection_bytes_received(c) == c->window_bytes)
-            return;
+    bool over = now - c->since > m->service->settings->idle_timeout || atomic_load(&m->close_idle);
+    if (!over && now - c->window_start < sample_every)
+        return;
+    c->window_start = now;
+    if (connection_bytes_received(c) != c->window_bytes) {
         cs->count[CONNECTION_IDLE]--;
         cs->count[CONNECTION_HEADERS]++;
         c->phase = CONNECTION_HEADERS;
         c->since = now;
+    } else if (over) {
+        cut(cs, c, "idle");
     }
 }
 

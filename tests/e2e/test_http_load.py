@@ -393,6 +393,23 @@ def test_while_draining_it_says_so_and_takes_nothing_new(start):
     idle.close()
 
 
+def test_a_request_that_lies_in_an_idle_connection_at_sigterm_is_answered(start):
+    """Sent while the daemon stands still, over more connections than its thread serves before idle ones are looked at."""
+    daemon = start("--http-threads=1")
+    idle = [daemon.connect(timeout=20) for _ in range(300)]
+    for s in idle:
+        s.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"live" in s.recv(4096)
+    daemon.process.send_signal(signal.SIGSTOP)
+    for s in idle:
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    daemon.terminate()
+    daemon.process.send_signal(signal.SIGCONT)
+    lost = sum(not read_all(s).startswith(b"HTTP/1.1 200") for s in idle)
+    assert lost == 0
+    assert daemon.wait() == 0
+
+
 def test_during_the_drain_delay_requests_are_still_served(start):
     daemon = start("--drain-delay=2")
     daemon.terminate()
