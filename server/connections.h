@@ -2,8 +2,9 @@
  *
  * libmicrohttpd knows an idle timeout only: a byte a second outlives it, and while a connection is suspended it never
  * says that the client has gone. So each connection is entered here, and monitor.c walks the list. A connection's
- * descriptor may be used under `lock` only: libmicrohttpd closes it after connection_close. Threading: any thread. Lock
- * order: connections.lock, then that of workers.c. `resume` is called without the lock.
+ * descriptor may be used under `lock` only: libmicrohttpd closes it after connection_close. Threading: any thread.
+ * Lock order: connections.lock, then a request's, then the scheduler's; connections.lock, then that of workers.c.
+ * Nothing is logged under it, and `resume` is called without it.
  */
 #pragma once
 #include <pthread.h>

@@ -17,8 +17,11 @@
 enum { TICK_MS = 100 };
 static const double sample_every = 1; /* seconds between two looks at the bytes of one connection */
 
+enum reason { SLOW_HEADERS, SLOW_BODY, LEFT, SLOW_READER, IDLE, REASONS };
+
 struct monitor {
     struct service *service;
+    int cut[REASONS]; /* in this look, to be logged after it; by the thread */
     pthread_t thread;
     atomic_bool stop, close_idle, end_held;
 };
@@ -39,8 +42,22 @@ static void tell(const struct connection *c, const struct err *e)
     free(body);
 }
 
+static void log_cut(struct monitor *m)
+{
+    static const char *const names[REASONS] = {[SLOW_HEADERS] = "slow headers",
+                                               [SLOW_BODY] = "slow body",
+                                               [LEFT] = "client left",
+                                               [SLOW_READER] = "slow reader",
+                                               [IDLE] = "idle"};
+    for (int i = 0; i < REASONS; i++) {
+        if (m->cut[i] > 0)
+            log_event(LOG_DEBUG, "connections cut", LOG_STR("reason", names[i]), LOG_INT("count", m->cut[i]));
+        m->cut[i] = 0;
+    }
+}
+
 /* libmicrohttpd sees the end of the connection, and closes it. By connections.lock. */
-static void cut(struct connections *cs, struct connection *c, const char *why)
+static void cut(struct connections *cs, struct connection *c)
 {
     cs->count[c->phase]--;
     cs->count[CONNECTION_CUT]++;
@@ -48,14 +65,13 @@ static void cut(struct connections *cs, struct connection *c, const char *why)
     c->cut_status = 0;
     c->request = NULL;
     shutdown(c->fd, SHUT_RDWR);
-    log_event(LOG_DEBUG, "connection cut", LOG_STR("reason", why));
 }
 
 /* Cuts a connection in BODY, with a problem for its client. By connections.lock. */
-static void cut_body(struct connections *cs, struct connection *c, const struct err *e, const char *why)
+static void cut_body(struct connections *cs, struct connection *c, const struct err *e)
 {
     tell(c, e);
-    cut(cs, c, why);
+    cut(cs, c);
     c->cut_status = problem_status(e->code);
 }
 
@@ -63,7 +79,7 @@ static void cut_slow_body(struct connections *cs, struct connection *c)
 {
     struct err e;
     err_set(&e, ERR_TIMEOUT, "the body stalled; send it again, faster");
-    cut_body(cs, c, &e, "slow body");
+    cut_body(cs, c, &e);
 }
 
 /* True if fewer bytes than min-rate passed since the window began; begins another one when it is over. bytes 0: not
@@ -82,8 +98,9 @@ static bool too_slow(struct connection *c, uint64_t bytes, const struct server_s
 
 /* A kept-alive connection on which the next request has begun counts as one that waits for headers. It is asked before
  * the connection is closed too: the request may lie in the socket, and closing would lose it without a word. */
-static void look_at_idle(const struct monitor *m, struct connections *cs, struct connection *c, double now)
+static void look_at_idle(struct monitor *m, struct connection *c, double now)
 {
+    struct connections *cs = &m->service->connections;
     bool over = now - c->since > m->service->settings->idle_timeout || atomic_load(&m->close_idle);
     if (!over && now - c->window_start < sample_every)
         return;
@@ -94,7 +111,8 @@ static void look_at_idle(const struct monitor *m, struct connections *cs, struct
         c->phase = CONNECTION_HEADERS;
         c->since = now;
     } else if (over) {
-        cut(cs, c, "idle");
+        cut(cs, c);
+        m->cut[IDLE]++;
     }
 }
 
@@ -131,29 +149,41 @@ static void look_at_held(const struct monitor *m, struct connection *c, double n
     }
 }
 
-static void look(const struct monitor *m)
+/* By connections.lock. */
+static void look_at(struct monitor *m, struct connection *c, double now, struct request **withdrawn)
 {
     struct connections *cs = &m->service->connections;
     const struct server_settings *s = m->service->settings;
+    if (c->phase == CONNECTION_HEADERS && now - c->since > s->header_timeout) {
+        cut(cs, c);
+        m->cut[SLOW_HEADERS]++;
+    } else if (c->phase == CONNECTION_BODY && too_slow(c, atomic_load(&c->received), s, now)) {
+        cut_slow_body(cs, c);
+        m->cut[SLOW_BODY]++;
+    } else if (c->phase == CONNECTION_BODY && body_ended(c)) {
+        cut(cs, c);
+        m->cut[LEFT]++;
+    } else if (c->phase == CONNECTION_ANSWER && now - c->window_start >= s->header_timeout &&
+               too_slow(c, connection_bytes_acked(c), s, now)) {
+        cut(cs, c);
+        m->cut[SLOW_READER]++;
+    } else if (c->phase == CONNECTION_HELD) {
+        look_at_held(m, c, now, withdrawn);
+    } else if (c->phase == CONNECTION_IDLE) {
+        look_at_idle(m, c, now);
+    }
+}
+
+static void look(struct monitor *m)
+{
+    struct connections *cs = &m->service->connections;
     struct request *withdrawn = NULL;
     double now = clock_now();
     pthread_mutex_lock(&cs->lock);
-    for (struct connection *c = cs->first; c != NULL; c = c->next) {
-        if (c->phase == CONNECTION_HEADERS && now - c->since > s->header_timeout)
-            cut(cs, c, "slow headers");
-        else if (c->phase == CONNECTION_BODY && too_slow(c, atomic_load(&c->received), s, now))
-            cut_slow_body(cs, c);
-        else if (c->phase == CONNECTION_BODY && body_ended(c))
-            cut(cs, c, "client left");
-        else if (c->phase == CONNECTION_ANSWER && now - c->window_start >= s->header_timeout &&
-                 too_slow(c, connection_bytes_acked(c), s, now))
-            cut(cs, c, "slow reader");
-        else if (c->phase == CONNECTION_HELD)
-            look_at_held(m, c, now, &withdrawn);
-        else if (c->phase == CONNECTION_IDLE)
-            look_at_idle(m, cs, c, now);
-    }
+    for (struct connection *c = cs->first; c != NULL; c = c->next)
+        look_at(m, c, now, &withdrawn);
     pthread_mutex_unlock(&cs->lock);
+    log_cut(m);
     while (withdrawn != NULL) {
         struct request *r = withdrawn;
         withdrawn = r->next;
@@ -163,7 +193,7 @@ static void look(const struct monitor *m)
 
 static void *watch(void *arg)
 {
-    const struct monitor *m = arg;
+    struct monitor *m = arg;
     while (!atomic_load(&m->stop)) {
         look(m);
         leftover_wait(&m->service->leftover, TICK_MS);
