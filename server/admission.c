@@ -1,6 +1,7 @@
 #include "server/admission.h"
 #include "base/text.h"
 #include "proto/accept.h"
+#include "server/monitor.h"
 #include "server/routes.h"
 #include "server/service.h"
 #include "server/workers.h"
@@ -106,6 +107,12 @@ static int admit(struct request *r, const struct headers *h, const struct header
     return upload_open(&r->upload, &s->spool, headers_find(h, "Content-Type"), r->framing.length, e);
 }
 
+/* Refused for what others hold; not for what the spool could never take. */
+static bool wants_room(const struct request *r, enum err_code why)
+{
+    return why == ERR_BUSY || (why == ERR_SPACE && r->framing.length <= r->service->settings->spool_limit);
+}
+
 static int decide(struct request *r, const char *method, const struct headers *h, const struct headers *arguments,
                   struct err *e)
 {
@@ -132,6 +139,8 @@ enum admission admission_decide(struct request *r, const char *method, const str
     snprintf(r->method, sizeof r->method, "%s", method);
     request_identify(r, h);
     if (decide(r, method, h, arguments, &e) != 0) {
+        if (wants_room(r, e.code) && monitor_make_room(r->service))
+            r->answer.retry_after = 1;
         request_fail(r, &e);
         return ADMISSION_ANSWER;
     }

@@ -29,13 +29,13 @@ void answer_text(struct answer *a, int status, const char *type, char *text)
 
 void answer_problem(struct answer *a, const struct err *e, const char *request_id)
 {
-    bool closing = a->close;
-    const char *allow = a->allow;
+    const struct answer before = *a;
     answer_release(a);
-    a->close = closing;
-    a->allow = allow;
+    a->close = before.close;
+    a->allow = before.allow;
+    a->retry_after = before.retry_after;
     answer_text(a, problem_status(e->code), "application/problem+json", problem_json(e, request_id));
     a->status = problem_status(e->code);
-    if (e->code == ERR_BUSY || e->code == ERR_UNAVAILABLE || e->code == ERR_SPACE)
+    if (a->retry_after == 0 && (e->code == ERR_BUSY || e->code == ERR_UNAVAILABLE || e->code == ERR_SPACE))
         a->retry_after = RETRY_SECONDS;
 }

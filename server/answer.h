@@ -30,5 +30,5 @@ void answer_release(struct answer *a);
 /* text (malloc'ed, or NULL when it could not be made) becomes the answer's. */
 void answer_text(struct answer *a, int status, const char *type, char *text);
 
-/* An RFC 9457 problem; *a is started anew. */
+/* An RFC 9457 problem; *a is started anew but for close, allow and retry_after. */
 void answer_problem(struct answer *a, const struct err *e, const char *request_id);

@@ -52,7 +52,7 @@ static const struct option_row rows[] = {
      .help = "time for a request's headers, and time over which min-rate is judged"},
     {ROW(NUMBER, idle_timeout, "idle-timeout"), .value = "SECONDS", .fallback = "75", .min = 0.1, .max = 1e6,
      .help = "time that a connection may stay open between requests"},
-    {ROW(BYTES, min_rate, "min-rate"), .value = "BYTES", .fallback = "1K", .min = 0, .max = 0x1p40,
+    {ROW(BYTES, min_rate, "min-rate"), .value = "BYTES", .fallback = "16K", .min = 0, .max = 0x1p40,
      .help = "bytes a second that a client must send of a body and take of an answer"},
     {ROW(NUMBER, drain_delay, "drain-delay"), .value = "SECONDS", .fallback = "0", .min = 0, .max = 3600,
      .help = "after SIGTERM, time during which requests are still taken while /health/ready says no"},

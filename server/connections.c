@@ -43,6 +43,7 @@ static void change(struct connections *cs, struct connection *c, enum connection
     c->phase = phase;
     c->since = c->window_start = clock_now();
     c->request = NULL;
+    c->wasted = false;
     c->window_bytes = 0;
     if (phase == CONNECTION_IDLE) {
         c->window_bytes = c->asked_bytes;
@@ -102,6 +103,13 @@ void connection_take_body(struct connections *cs, struct connection *c, struct r
         change(cs, c, CONNECTION_BODY);
         c->request = r;
     }
+    pthread_mutex_unlock(&cs->lock);
+}
+
+void connection_waste_body(struct connections *cs, struct connection *c)
+{
+    pthread_mutex_lock(&cs->lock);
+    c->wasted = true;
     pthread_mutex_unlock(&cs->lock);
 }
 

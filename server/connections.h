@@ -33,6 +33,7 @@ struct connection {
     double since;                    /* by lock: clock_now() at the phase's start */
     struct request *request;         /* by lock: of BODY and HELD */
     int cut_status;                  /* by lock: what a CUT client was told; 0: nothing */
+    bool wasted;                     /* by lock: in BODY, of a request that was refused: it holds nothing any more */
     bool unread;                     /* answered before its body was read; by the HTTP pool's thread */
 
     /* By lock: the window over which the rate of this phase is judged. */
@@ -49,6 +50,7 @@ struct connections {
     int count[CONNECTION_PHASES]; /* by lock */
     int suspended;                /* by lock: from connection_hold to the end of connections_resume */
     bool closing;                 /* by lock: nothing is held any more */
+    double yielded;               /* by lock: clock_now() when a body was last cut to make room */
     void (*resume)(void *handle);
     atomic_int announced; /* accepted and not closed, whether libmicrohttpd has seen them already or not */
 };
@@ -65,6 +67,9 @@ void connection_enter(struct connections *cs, struct connection *c, enum connect
 
 /* Enters BODY. Of the request, what was decided by its headers is read under the lock, until the next phase. */
 void connection_take_body(struct connections *cs, struct connection *c, struct request *r);
+
+/* What still comes of the body is thrown away. */
+void connection_waste_body(struct connections *cs, struct connection *c);
 
 /* Before libmicrohttpd suspends it: the request is the workers' until connections_resume. False, and nothing changed,
  * if the connection was cut, or after connections_hold_no_more. */

@@ -138,8 +138,10 @@ static void take_body(struct request *r, const char *data, size_t length)
 {
     struct err e;
     atomic_fetch_add(&r->connection->received, length);
-    if (!r->failed && upload_write(&r->upload, data, length, &e) != 0)
-        request_fail(r, &e);
+    if (r->failed || upload_write(&r->upload, data, length, &e) == 0)
+        return;
+    request_fail(r, &e);
+    connection_waste_body(&r->service->connections, r->connection);
 }
 
 static enum MHD_Result finish_body(struct MHD_Connection *c, struct request *r)

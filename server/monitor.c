@@ -16,6 +16,8 @@
 
 enum { TICK_MS = 100 };
 static const double sample_every = 1; /* seconds between two looks at the bytes of one connection */
+static const double yield_every = 1;  /* seconds between two bodies that make room */
+static const double yield_rate = 1e6; /* bytes a second: a body that is faster makes none */
 
 enum reason { SLOW_HEADERS, SLOW_BODY, LEFT, SLOW_READER, IDLE, REASONS };
 
@@ -189,6 +191,43 @@ static void look(struct monitor *m)
         withdrawn = r->next;
         work_abandon(r);
     }
+}
+
+/* By connections.lock. NULL: none is slow enough. */
+static struct connection *slowest_body(struct connections *cs, double least_seconds, double now)
+{
+    struct connection *slowest = NULL;
+    double least_rate = yield_rate;
+    for (struct connection *c = cs->count[CONNECTION_BODY] == 0 ? NULL : cs->first; c != NULL; c = c->next) {
+        double seconds = now - c->since;
+        if (c->phase != CONNECTION_BODY || c->wasted || seconds <= least_seconds)
+            continue;
+        double rate = (double)atomic_load(&c->received) / seconds;
+        if (rate < least_rate) {
+            least_rate = rate;
+            slowest = c;
+        }
+    }
+    return slowest;
+}
+
+bool monitor_make_room(struct service *s)
+{
+    struct connections *cs = &s->connections;
+    struct connection *c = NULL;
+    struct err e;
+    double now = clock_now();
+    err_set(&e, ERR_TIMEOUT, "others waited for the place of this slow body; send it again, faster");
+    pthread_mutex_lock(&cs->lock);
+    bool made = cs->yielded != 0 && now - cs->yielded < yield_every;
+    if (!made && (c = slowest_body(cs, s->settings->header_timeout, now)) != NULL) {
+        cut_body(cs, c, &e);
+        cs->yielded = now;
+    }
+    pthread_mutex_unlock(&cs->lock);
+    if (c != NULL)
+        log_event(LOG_INFO, "a slow body was cut to make room");
+    return made || c != NULL;
 }
 
 static void *watch(void *arg)

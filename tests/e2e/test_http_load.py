@@ -272,6 +272,74 @@ def test_a_body_that_stalls_is_408(start, drips):
     assert daemon.post(SCENE, window="0,0,4,4").status == 200
 
 
+def drip(clients, stop, rate):
+    """Sends so many bytes a second to each until told to stop; a client that was cut is left out."""
+    while not stop.wait(0.1):
+        for s in clients:
+            try:
+                s.sendall(b"x" * int(rate / 10))
+            except OSError:
+                pass
+
+
+@pytest.mark.parametrize("what", ["places", "spool"])
+def test_slow_bodies_yield_to_requests_that_are_refused(start, what):
+    """Four clients that announce a gigabyte each; the slowest goes, and no other."""
+    options = ["--max-requests=4"] if what == "places" else ["--spool-limit=4G"]
+    daemon = start("--header-timeout=1", "--min-rate=0", *options)
+    slow = [begin_upload(daemon, length=1 << 30) for _ in range(4)]
+    stop = threading.Event()
+    threads = [threading.Thread(target=drip, args=(slow[i:i + 1], stop, 100_000 - 20_000 * (i == 2))) for i in range(4)]
+    for t in threads:
+        t.start()
+    try:
+        daemon.wait_for(lambda: held(daemon) == 4)
+        time.sleep(1.5)
+        refused = daemon.post(SCENE, window="0,0,4,4")
+        assert refused.status == (429 if what == "places" else 507) and refused.headers["retry-after"] == "1"
+        time.sleep(1)
+        assert daemon.post(SCENE, window="0,0,4,4").status == 200
+        daemon.wait_for(lambda: held(daemon) == 3, "three that kept their places", seconds=10)
+        slow[2].settimeout(5)
+        answer = parse(read_all(slow[2]))
+        assert answer.status == 408 and "place" in answer.problem()["detail"]
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+        for s in slow:
+            s.close()
+    daemon.wait_for(lambda: held(daemon) == 0 and daemon.metric("spectrad_spool_bytes") == 0)
+
+
+def test_fast_bodies_and_young_ones_keep_their_places(start):
+    daemon = start("--header-timeout=2", "--max-requests=2")
+    stop = threading.Event()
+    with begin_upload(daemon, length=1 << 30) as fast, begin_upload(daemon):
+        thread = threading.Thread(target=drip, args=([fast], stop, 4_000_000))
+        thread.start()
+        daemon.wait_for(lambda: held(daemon) == 2)
+        assert int(daemon.post(SCENE).headers["retry-after"]) > 1
+        assert held(daemon) == 2
+        time.sleep(2.5)  # the one that sends nothing is cut meanwhile
+        with begin_upload(daemon):
+            daemon.wait_for(lambda: held(daemon) == 2)
+            assert int(daemon.post(SCENE).headers["retry-after"]) > 1
+            assert held(daemon) == 2
+        stop.set()
+        thread.join()
+
+
+def test_nobody_yields_to_what_could_never_fit(start):
+    daemon = start("--header-timeout=1", "--min-rate=0", "--spool-limit=1M")
+    with begin_upload(daemon, length=500_000):
+        daemon.wait_for(lambda: held(daemon) == 1)
+        time.sleep(1.5)
+        assert daemon.post(b"x" * (2 << 20)).status == 507
+        time.sleep(0.3)
+        assert held(daemon) == 1
+
+
 def test_an_upload_that_is_slow_but_steady_is_taken(start):
     daemon = start("--header-timeout=1", "--min-rate=1K")
     with daemon.connect() as s:
