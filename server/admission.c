@@ -92,15 +92,23 @@ static int negotiate(struct request *r, const struct headers *h, struct err *e)
     return accept_choose(r->query.format, used == 0 ? NULL : accept, &r->format, e);
 }
 
+static int set_deadline(struct request *r, struct err *e)
+{
+    double asked = r->query.deadline_s, most = r->service->settings->deadline;
+    if (most != 0 && asked > most)
+        return err_set(e, ERR_REQUEST, "deadline is at most %g seconds here; ask for less, or leave it out", most);
+    double seconds = asked != 0 ? asked : most;
+    r->deadline = seconds == 0 ? 0 : r->started + seconds;
+    return 0;
+}
+
 static int admit(struct request *r, const struct headers *h, const struct headers *arguments, struct err *e)
 {
     struct service *s = r->service;
     if (check_state(s, e) != 0 || check_body(r, h, e) != 0 || parse_query(&r->query, arguments, e) != 0 ||
         models_choose(&s->models, r->query.model, s->settings->default_model, &r->model, e) != 0 ||
-        negotiate(r, h, e) != 0)
+        negotiate(r, h, e) != 0 || set_deadline(r, e) != 0)
         return -1;
-    double seconds = r->query.deadline_s != 0 ? r->query.deadline_s : s->settings->deadline;
-    r->deadline = seconds == 0 ? 0 : r->started + seconds;
     if (workers_admit(s->workers, e) != 0)
         return -1;
     r->admitted = true;

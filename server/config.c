@@ -46,8 +46,8 @@ static const struct option_row rows[] = {
     {ROW(INTEGER, json_label_pixels, "json-label-pixels"), .value = "N", .fallback = "10000000", .min = 0, .max = 1e15,
      .help = "above so many pixels the JSON leaves the label rows out; 0: never"},
 
-    {ROW(NUMBER, deadline, "deadline"), .value = "SECONDS", .fallback = "0", .min = 0, .max = 1e6,
-     .help = "deadline of a request that names none; 0: none"},
+    {ROW(NUMBER, deadline, "deadline"), .value = "SECONDS", .fallback = "3600", .min = 0, .max = 1e6,
+     .help = "deadline of a request that names none, and the longest that one may name; 0: none"},
     {ROW(NUMBER, header_timeout, "header-timeout"), .value = "SECONDS", .fallback = "10", .min = 0.1, .max = 3600,
      .help = "time for a request's headers, and time over which min-rate is judged"},
     {ROW(NUMBER, idle_timeout, "idle-timeout"), .value = "SECONDS", .fallback = "75", .min = 0.1, .max = 1e6,

@@ -38,7 +38,7 @@ struct server_settings {
     double max_inflation;
     long long json_label_pixels; /* 0: no limit */
 
-    double deadline;       /* of a request that names none; 0: none. All times in seconds */
+    double deadline; /* of a request that names none, and the most that one may name; 0: none. All times in seconds */
     double header_timeout; /* for the headers, and the time over which min_rate is judged */
     double idle_timeout;   /* of a connection between requests */
     uint64_t min_rate;     /* bytes a second that a client must send of a body, and take of an answer */

@@ -220,7 +220,7 @@ static void completed(void *arg, struct MHD_Connection *c, void **context, enum 
         if (status == 0)
             status = how == MHD_REQUEST_TERMINATED_COMPLETED_OK && r->answer.status != 0 ? r->answer.status : 499;
         if (r->answer.status == 0)
-            metrics_rejected(&s->metrics, status == 408 ? ERR_TIMEOUT : ERR_CANCELED);
+            metrics_rejected(&s->metrics, status == 408 ? ERR_TIMEOUT : status == 504 ? ERR_DEADLINE : ERR_CANCELED);
         metrics_request(&s->metrics, routes_index(r->route), status, received, status == 499 ? 0 : sent);
         write_log(r, status, received, sent);
         connection_enter(&s->connections, r->connection, CONNECTION_IDLE);

@@ -19,7 +19,7 @@ static const double sample_every = 1; /* seconds between two looks at the bytes 
 static const double yield_every = 1;  /* seconds between two bodies that make room */
 static const double yield_rate = 1e6; /* bytes a second: a body that is faster makes none */
 
-enum reason { SLOW_HEADERS, SLOW_BODY, LEFT, SLOW_READER, IDLE, REASONS };
+enum reason { SLOW_HEADERS, SLOW_BODY, LATE_BODY, LEFT, SLOW_READER, IDLE, REASONS };
 
 struct monitor {
     struct service *service;
@@ -46,11 +46,9 @@ static void tell(const struct connection *c, const struct err *e)
 
 static void log_cut(struct monitor *m)
 {
-    static const char *const names[REASONS] = {[SLOW_HEADERS] = "slow headers",
-                                               [SLOW_BODY] = "slow body",
-                                               [LEFT] = "client left",
-                                               [SLOW_READER] = "slow reader",
-                                               [IDLE] = "idle"};
+    static const char *const names[REASONS] = {
+        [SLOW_HEADERS] = "slow headers", [SLOW_BODY] = "slow body",     [LATE_BODY] = "deadline of a body",
+        [LEFT] = "client left",          [SLOW_READER] = "slow reader", [IDLE] = "idle"};
     for (int i = 0; i < REASONS; i++) {
         if (m->cut[i] > 0)
             log_event(LOG_DEBUG, "connections cut", LOG_STR("reason", names[i]), LOG_INT("count", m->cut[i]));
@@ -75,6 +73,13 @@ static void cut_body(struct connections *cs, struct connection *c, const struct 
     tell(c, e);
     cut(cs, c);
     c->cut_status = problem_status(e->code);
+}
+
+static void cut_late_body(struct connections *cs, struct connection *c)
+{
+    struct err e;
+    err_set(&e, ERR_DEADLINE, "the request's deadline passed before its body had come; give it more seconds");
+    cut_body(cs, c, &e);
 }
 
 static void cut_slow_body(struct connections *cs, struct connection *c)
@@ -162,6 +167,9 @@ static void look_at(struct monitor *m, struct connection *c, double now, struct 
     } else if (c->phase == CONNECTION_BODY && too_slow(c, atomic_load(&c->received), s, now)) {
         cut_slow_body(cs, c);
         m->cut[SLOW_BODY]++;
+    } else if (c->phase == CONNECTION_BODY && c->request->deadline != 0 && now > c->request->deadline) {
+        cut_late_body(cs, c);
+        m->cut[LATE_BODY]++;
     } else if (c->phase == CONNECTION_BODY && body_ended(c)) {
         cut(cs, c);
         m->cut[LEFT]++;

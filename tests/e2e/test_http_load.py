@@ -184,6 +184,23 @@ def test_a_deadline_ends_a_request_that_waits_and_one_that_runs(start, slow_mode
     assert start("--deadline=0.5", models=slow_model).post(SCENE).status == 504
 
 
+def test_no_request_outlives_the_operators_deadline(start):
+    refused = start("--deadline=100").post(SCENE, deadline="101")
+    assert refused.status == 400 and "100" in refused.problem()["detail"]
+    assert start("--deadline=0").post(SCENE, deadline="604800", window="0,0,4,4").status == 200
+
+
+def test_a_deadline_ends_a_body_that_still_comes(start):
+    daemon = start()
+    with begin_upload(daemon, query="?deadline=1") as s:
+        s.settimeout(8)
+        answer = parse(read_all(s))
+        assert answer.status == 504 and answer.problem()["code"] == "deadline"
+    daemon.wait_for(lambda: held(daemon) == 0)
+    assert daemon.metric('spectrad_http_requests_total{route="/classify",code="504"}') == 1
+    assert daemon.metric('spectrad_rejected_total{reason="deadline"}') == 1
+
+
 def test_a_deadline_ends_a_request_that_waits_for_a_worker(start, slow_model):
     daemon = start("--workers=1", models=slow_model)
     with begin_upload(daemon, sent=len(TIFF)):
