@@ -196,25 +196,57 @@ void spool_close(struct spool *s)
     *s = (struct spool){.fd = -1};
 }
 
-int spool_reserve(struct spool *s, uint64_t bytes, struct err *e)
+/* What the disk has left; some file systems do not name the size of their fragments. */
+static uint64_t free_bytes(const struct spool *s)
 {
     struct statvfs disk;
-    bool room = fstatvfs(s->fd, &disk) != 0 || bytes / disk.f_frsize < disk.f_bavail;
+    if (fstatvfs(s->fd, &disk) != 0)
+        return UINT64_MAX;
+    uint64_t unit = disk.f_frsize != 0 ? disk.f_frsize : disk.f_bsize;
+    return unit == 0 || disk.f_bavail > UINT64_MAX / unit ? UINT64_MAX : unit * disk.f_bavail;
+}
+
+int spool_claim(struct spool *s, struct spool_claim *c, uint64_t bytes, struct err *e)
+{
+    uint64_t left = free_bytes(s);
     pthread_mutex_lock(&s->lock);
-    room = room && bytes <= s->limit - s->used;
-    if (room)
+    left -= s->unwritten < left ? s->unwritten : left;
+    bool room = bytes <= left && s->used <= s->limit && bytes <= s->limit - s->used;
+    if (room) {
         s->used += bytes;
+        s->unwritten += bytes;
+        *c = (struct spool_claim){s, bytes, bytes};
+    }
     pthread_mutex_unlock(&s->lock);
     return room ? 0
-                : err_set(e, ERR_SPACE, "there is no room for %llu bytes of upload now; try again later",
+                : err_set(e, ERR_SPACE, "there is no room for %llu bytes more now; try again later",
                           (unsigned long long)bytes);
 }
 
-void spool_free(struct spool *s, uint64_t bytes)
+void spool_wrote(struct spool_claim *c, uint64_t bytes)
 {
+    pthread_mutex_lock(&c->spool->lock);
+    bytes = bytes < c->unwritten ? bytes : c->unwritten;
+    c->unwritten -= bytes;
+    c->spool->unwritten -= bytes;
+    pthread_mutex_unlock(&c->spool->lock);
+}
+
+void spool_keep(struct spool_claim *c, uint64_t bytes)
+{
+    struct spool *s = c->spool;
     pthread_mutex_lock(&s->lock);
-    s->used -= bytes;
+    s->used = s->used - c->bytes + bytes;
+    s->unwritten -= c->unwritten;
+    *c = (struct spool_claim){s, bytes, 0};
     pthread_mutex_unlock(&s->lock);
+}
+
+void spool_release(struct spool_claim *c)
+{
+    if (c->spool != NULL)
+        spool_keep(c, 0);
+    *c = (struct spool_claim){NULL, 0, 0};
 }
 
 uint64_t spool_used(struct spool *s)

@@ -16,17 +16,34 @@ struct spool {
     int fd;     /* of that folder, locked */
     uint64_t limit;
     pthread_mutex_t lock;
-    uint64_t used;   /* by lock: bytes reserved */
-    uint64_t number; /* by lock: of the last request folder */
+    uint64_t used;      /* by lock: bytes of all claims */
+    uint64_t unwritten; /* by lock: of these, the ones that the disk does not count yet */
+    uint64_t number;    /* by lock: of the last request folder */
+};
+
+/* What one holder has of the spool. All zero: nothing. */
+struct spool_claim {
+    struct spool *spool;
+    uint64_t bytes, unwritten; /* by spool->lock */
 };
 
 /* base "": $TMPDIR, else /var/tmp. Errors: ERR_IO, ERR_NOMEM. On -1 nothing needs to be closed. */
 int spool_open(struct spool *s, const char *base, uint64_t limit, struct err *e);
 void spool_close(struct spool *s);
 
-/* Sets bytes aside before they come. ERR_SPACE: above the limit, or the disk has not that much. */
-int spool_reserve(struct spool *s, uint64_t bytes, struct err *e);
-void spool_free(struct spool *s, uint64_t bytes);
+/* Sets bytes aside before they come; *c is empty. ERR_SPACE: above the limit, or the disk has not that much beside what
+ * others were promised. */
+int spool_claim(struct spool *s, struct spool_claim *c, uint64_t bytes, struct err *e);
+
+/* So many more of them lie on the disk now. */
+void spool_wrote(struct spool_claim *c, uint64_t bytes);
+
+/* From now on the claim is for so many bytes, all of them written. */
+void spool_keep(struct spool_claim *c, uint64_t bytes);
+
+/* Gives all back, and empties *c. Twice does no harm. */
+void spool_release(struct spool_claim *c);
+
 uint64_t spool_used(struct spool *s);
 
 /* Makes a folder for one request; *path is malloc'ed. Errors: ERR_SPACE, ERR_IO, ERR_NOMEM. */

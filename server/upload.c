@@ -22,8 +22,7 @@ void upload_release(struct upload *u)
     if (u->file >= 0)
         close(u->file);
     spool_folder_remove(u->folder);
-    if (u->spool != NULL)
-        spool_free(u->spool, u->reserved);
+    spool_release(&u->claim);
     free(u->cube);
     free(u->header);
     free(u->parser);
@@ -66,7 +65,10 @@ static int part_data(void *arg, const void *bytes, size_t length, struct err *e)
     struct upload *u = arg;
     if (u->in_header && (u->header_bytes += length) > HEADER_MOST)
         return err_set(e, ERR_TOO_LARGE, "the ENVI header is larger than %d bytes", HEADER_MOST);
-    return file_write(u->file, bytes, length, -1, "the upload", NULL) == 0 ? 0 : file_error(errno, e);
+    if (file_write(u->file, bytes, length, -1, "the upload", NULL) != 0)
+        return file_error(errno, e);
+    spool_wrote(&u->claim, length);
+    return 0;
 }
 
 static int part_ends(void *arg, struct err *e)
@@ -128,11 +130,7 @@ int upload_open(struct upload *u, struct spool *s, const struct header *content_
                        text_show(shown, sizeof shown, content_type->value, content_type->value_length));
     if (body == BODY_FORM && open_parser(u, content_type, e) != 0)
         return -1;
-    if (spool_reserve(s, length, e) != 0)
-        return -1;
-    u->spool = s;
-    u->reserved = length;
-    if (spool_folder_make(s, &u->folder, e) != 0)
+    if (spool_claim(s, &u->claim, length, e) != 0 || spool_folder_make(s, &u->folder, e) != 0)
         return -1;
     return body == BODY_RAW ? part_begins(u, "cube", e) : 0;
 }
@@ -147,7 +145,7 @@ int upload_finish(struct upload *u, struct err *e)
 {
     if (u->parser == NULL ? part_ends(u, e) != 0 : multipart_finish(u->parser, e) != 0)
         return -1;
-    if (u->cube != NULL || u->header != NULL) /* a header alone is a cube that cannot be used: cube_open says so */
+    if (u->cube != NULL || u->header != NULL)
         return 0;
     return err_set(e, ERR_REQUEST, "the form has no part 'cube'");
 }

@@ -13,8 +13,7 @@
 #include <stdint.h>
 
 struct upload {
-    struct spool *spool; /* NULL: nothing is reserved */
-    uint64_t reserved;
+    struct spool_claim claim; /* the whole body */
     char *folder;
     char *cube;   /* path; NULL: no such part yet */
     char *header; /* path; NULL: no such part */
@@ -27,15 +26,16 @@ struct upload {
 
 void upload_init(struct upload *u);
 
-/* Reserves length bytes and makes the folder. content_type may be NULL. Errors: ERR_FORMAT (a type that is not served),
- * ERR_REQUEST (no boundary), ERR_SPACE, ERR_IO, ERR_NOMEM. */
+/* Claims length bytes of the spool and makes the folder. content_type may be NULL. Errors: ERR_FORMAT (a type that is
+ * not served), ERR_REQUEST (no boundary), ERR_SPACE, ERR_IO, ERR_NOMEM. */
 int upload_open(struct upload *u, struct spool *s, const struct header *content_type, uint64_t length, struct err *e);
 
 /* The next bytes of the body. Errors: ERR_REQUEST (a malformed form, unknown or doubled parts), ERR_TOO_LARGE (the
  * header part), ERR_SPACE, ERR_IO; after any of them nothing may be written. */
 int upload_write(struct upload *u, const void *bytes, size_t length, struct err *e);
 
-/* After the last byte: cube, and header if it came, can be read. ERR_REQUEST: cut, or without a cube. */
+/* After the last byte: cube and header, those that came, can be read. ERR_REQUEST: a form that is cut, or has neither;
+ * what is wrong with a header alone, cube_open says. */
 int upload_finish(struct upload *u, struct err *e);
 
 /* Removes the files. Twice does no harm. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,20 +75,30 @@ static void test_folders_are_private_and_go_with_their_files(void **state)
     assert_int_equal(entries(base), 0);
 }
 
-static void test_bytes_are_reserved_up_to_the_limit(void **state)
+static void test_bytes_are_claimed_up_to_the_limit(void **state)
 {
     (void)state;
     struct spool s;
+    struct spool_claim one, two, none = {0};
     struct err e = {0};
     assert_int_equal(spool_open(&s, base, 1000, &e), 0);
-    assert_int_equal(spool_reserve(&s, 600, &e), 0);
-    assert_int_equal(spool_reserve(&s, 401, &e), -1);
+    assert_int_equal(spool_claim(&s, &one, 600, &e), 0);
+    assert_int_equal(spool_claim(&s, &none, 401, &e), -1);
     assert_int_equal(e.code, ERR_SPACE);
-    assert_int_equal(spool_reserve(&s, UINT64_MAX, &e), -1);
-    assert_int_equal(spool_reserve(&s, 400, &e), 0);
+    assert_int_equal(spool_claim(&s, &none, UINT64_MAX, &e), -1);
+    spool_release(&none);
+    assert_int_equal(spool_claim(&s, &two, 400, &e), 0);
     assert_int_equal(spool_used(&s), 1000);
-    spool_free(&s, 600);
-    assert_int_equal(spool_reserve(&s, 600, &e), 0);
+    spool_release(&one);
+    spool_release(&one);
+    assert_int_equal(spool_claim(&s, &one, 600, &e), 0);
+    spool_keep(&one, 100);
+    assert_int_equal(spool_used(&s), 500);
+    spool_keep(&one, 700); /* there already, whatever the limit */
+    assert_int_equal(spool_claim(&s, &none, 1, &e), -1);
+    spool_release(&one);
+    spool_release(&two);
+    assert_int_equal(spool_used(&s), 0);
     spool_close(&s);
 }
 
@@ -95,11 +106,32 @@ static void test_more_than_the_disk_has_is_refused(void **state)
 {
     (void)state;
     struct spool s;
+    struct spool_claim none = {0};
     struct err e = {0};
     assert_int_equal(spool_open(&s, base, UINT64_MAX, &e), 0);
-    assert_int_equal(spool_reserve(&s, (uint64_t)1 << 62, &e), -1);
+    assert_int_equal(spool_claim(&s, &none, (uint64_t)1 << 62, &e), -1);
     assert_int_equal(e.code, ERR_SPACE);
     assert_int_equal(spool_used(&s), 0);
+    spool_close(&s);
+}
+
+static void test_the_disk_is_not_promised_twice(void **state)
+{
+    (void)state;
+    struct spool s;
+    struct spool_claim one, two = {0};
+    struct statvfs disk;
+    struct err e = {0};
+    assert_int_equal(statvfs(base, &disk), 0);
+    uint64_t most = (uint64_t)disk.f_bavail * disk.f_frsize / 3 * 2;
+    assert_int_equal(spool_open(&s, base, UINT64_MAX, &e), 0);
+    assert_int_equal(spool_claim(&s, &one, most, &e), 0);
+    assert_int_equal(spool_claim(&s, &two, most, &e), -1);
+    assert_int_equal(e.code, ERR_SPACE);
+    spool_wrote(&one, most); /* so it says: then the disk counts it itself */
+    assert_int_equal(spool_claim(&s, &two, most, &e), 0);
+    spool_release(&one);
+    spool_release(&two);
     spool_close(&s);
 }
 
@@ -239,7 +271,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_folders_are_private_and_go_with_their_files, make_base, remove_base),
-        cmocka_unit_test_setup_teardown(test_bytes_are_reserved_up_to_the_limit, make_base, remove_base),
+        cmocka_unit_test_setup_teardown(test_bytes_are_claimed_up_to_the_limit, make_base, remove_base),
+        cmocka_unit_test_setup_teardown(test_the_disk_is_not_promised_twice, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_more_than_the_disk_has_is_refused, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_leftovers_go_and_what_lives_or_is_not_ours_stays, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_folders_that_only_look_like_ours_stay, make_base, remove_base),
