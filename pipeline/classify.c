@@ -64,6 +64,8 @@ static int prepare(struct plan *p, struct err *e)
         return -1;
     const struct window *w = &p->out->result.window;
     p->out->labels_length = (size_t)w->columns * (size_t)w->lines;
+    if (q->reserve != NULL && q->reserve(q->reserve_arg, w, e) != 0)
+        return -1;
     return label_map_open(&p->out->labels, p->out->labels_length, q->directory, e);
 }
 

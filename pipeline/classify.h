@@ -13,6 +13,7 @@
 #include "proto/result.h"
 #include "scene/cube.h"
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /* A package that the scheduler has loaded. */
 struct model {
@@ -38,6 +39,11 @@ struct classify_request {
                      uint64_t pixels); /* of the window; may be NULL; from the calling thread */
     void *progress_arg;
 
+    /* Told the window once it is known, before the label map (a byte a pixel, in `directory`) is made: the time to set
+     * room aside. -1 with *e ends the run. May be NULL. */
+    int (*reserve)(void *arg, const struct window *w, struct err *e);
+    void *reserve_arg;
+
     /* Told the job once it is open, so that another thread can end it (scheduler_job_cancel) while this one waits for
      * the engine, where `cancel` is not looked at; and NULL before it closes. May be NULL. */
     void (*opened)(void *arg, struct scheduler_job *job);
@@ -59,6 +65,9 @@ void classification_release(struct classification *c);
 /* Writes a result in a format to `path` (a name that nobody reads yet); names: leave .aux.xml beside a GeoTIFF. */
 int classification_write(const struct classification *c, enum result_format format, const char *path, bool names,
                          struct err *e);
+
+/* About the largest file that classification_write makes of such a window, in bytes; label_rows: with JSON's. */
+uint64_t classification_most_bytes(enum result_format format, const struct window *w, bool label_rows);
 
 /* The head of a .npy file, version 1.0: out[128]; descr "|u1" or "<f4"; depth 0: two dimensions. Returns 128. */
 size_t npy_header(char out[128], const char *descr, int lines, int columns, int depth);

@@ -49,6 +49,26 @@ static int write_geotiff(const struct classification *c, const char *path, bool 
                                       names, e);
 }
 
+uint64_t classification_most_bytes(enum result_format format, const struct window *w, bool label_rows)
+{
+    enum {
+        HEAD = 1 << 16,
+        NPY_HEAD = 128,
+        RUN = 6,
+        ROW = 3,
+        STRIP = 32
+    }; /* RUN: "255,1,"; ROW: "[],"; STRIP: its place */
+    uint64_t lines = (uint64_t)w->lines, pixels = lines * (uint64_t)w->columns;
+    switch (format) {
+    case FORMAT_NPY:
+        return NPY_HEAD + pixels;
+    case FORMAT_GEOTIFF: /* DEFLATE adds at most 5 bytes to 16 KiB that it cannot compress */
+        return HEAD + pixels + pixels / 64 + STRIP * lines;
+    default:
+        return HEAD + (label_rows ? RUN * pixels + ROW * lines : 0);
+    }
+}
+
 int classification_write(const struct classification *c, enum result_format format, const char *path, bool names,
                          struct err *e)
 {

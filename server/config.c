@@ -34,9 +34,10 @@ static const struct option_row rows[] = {
     {ROW(BYTES, max_body, "max-body"), .value = "BYTES", .fallback = "4G", .min = 1, .max = 0x1p53,
      .help = "largest request body; a larger one is refused with 413"},
     {ROW(STRING, spool, "spool"), .value = "DIR", .fallback = "",
-     .help = "folder in which uploads lie while they are classified; empty: $TMPDIR, else /var/tmp"},
+     .help = "folder in which uploads lie while they are classified, and results until they are sent; empty: $TMPDIR, "
+             "else /var/tmp"},
     {ROW(BYTES, spool_limit, "spool-limit"), .value = "BYTES", .fallback = "16G", .min = 1, .max = 0x1p53,
-     .help = "bytes of all uploads together; above it requests are refused with 507"},
+     .help = "bytes of all uploads, label maps and results together; above it requests are refused with 507"},
     {ROW(NUMBER, max_pixels, "max-pixels"), .value = "N", .fallback = "1e10", .min = 1, .max = 1e15,
      .help = "largest scene in pixels"},
     {ROW(INTEGER, max_bands, "max-bands"), .value = "N", .fallback = "4096", .min = 1, .max = 65535,

@@ -2,10 +2,11 @@
 #include <sys/resource.h>
 
 enum {
-    RESERVED = 256,    /* for everything that is not a connection */
-    FOR_A_REQUEST = 2, /* the upload, the result */
-    MOST = 16384,      /* where the operator names no number */
-    ENDLESS = 1 << 20, /* what RLIM_INFINITY is taken for */
+    RESERVED = 256,       /* for everything that is not a connection */
+    FOR_A_REQUEST = 2,    /* the upload; the label map, or the result while it is written */
+    FOR_A_CONNECTION = 2, /* its socket; the result that it sends, which holds no place among the requests any more */
+    MOST = 16384,         /* where the operator names no number */
+    ENDLESS = 1 << 20,    /* what RLIM_INFINITY is taken for */
 };
 
 int descriptors_for_connections(const struct server_settings *s, int *most, struct err *e)
@@ -17,7 +18,8 @@ int descriptors_for_connections(const struct server_settings *s, int *most, stru
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return err_set(e, ERR_IO, "the limit of open files cannot be set");
     long long kept = RESERVED + FOR_A_REQUEST * s->max_requests;
-    long long files = limit.rlim_cur > ENDLESS ? ENDLESS : (long long)limit.rlim_cur, room = files - kept;
+    long long files = limit.rlim_cur > ENDLESS ? ENDLESS : (long long)limit.rlim_cur,
+              room = (files - kept) / FOR_A_CONNECTION;
     if (room <= 0)
         return err_set(e, ERR_USAGE, "the limit of %lld open files is too low; raise it above %lld (ulimit -n)", files,
                        kept);

@@ -127,7 +127,8 @@ char *exposition_text(struct service *s)
     metrics_write(&s->metrics, out, routes_label);
     write_requests(s, out);
     if (loaded) {
-        gauge(out, "spectrad_spool_bytes", "Bytes of uploads held or announced.", (double)spool_used(&s->spool));
+        gauge(out, "spectrad_spool_bytes", "Bytes of uploads, label maps and results, held or announced.",
+              (double)spool_used(&s->spool));
         write_engines(s, out);
         write_scheduler(s, out);
     }

@@ -57,6 +57,7 @@ void request_close(struct request *r)
         return;
     request_dismiss(r);
     answer_release(&r->answer);
+    spool_release(&r->result);
     pthread_mutex_destroy(&r->lock);
     free(r);
 }
@@ -149,6 +150,7 @@ void request_fail(struct request *r, const struct err *e)
     r->failed = true;
     answer_problem(&r->answer, e, r->id);
     metrics_rejected(&r->service->metrics, e->code);
+    spool_release(&r->result);
     request_dismiss(r);
 }
 

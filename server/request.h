@@ -48,6 +48,7 @@ struct request {
     struct scheduler_job *job; /* by lock: while the engine works for it */
     struct request *next;      /* by the lock of workers.c: its queue */
 
+    struct spool_claim result; /* label map and result, until the answer is out */
     struct answer answer;
 };
 
@@ -71,5 +72,6 @@ int request_canceled(const struct request *r, struct err *e);
 /* Makes the answer a problem, counts it, and gives back what the request took. */
 void request_fail(struct request *r, const struct err *e);
 
-/* Gives back what an upload took: files, spool, the place among the held. Twice does no harm. */
+/* Gives back what an upload took: files, their spool, the place among the held. Twice does no harm. The result keeps
+ * its share of the spool until request_close, or request_fail. */
 void request_dismiss(struct request *r);

@@ -1,4 +1,5 @@
-/* spool.h - where uploads lie while they are classified: private, counted, and gone afterwards whatever happens.
+/* spool.h - where uploads lie while they are classified, and label maps and results until they are sent: private,
+ * counted, and gone afterwards whatever happens.
  *
  * Under the operator's folder the daemon makes one of its own, spectrad-XXXXXX (0700), and holds a lock on it for as
  * long as it lives; each request gets a numbered folder in there. A folder whose lock nobody holds belonged to a daemon

@@ -19,6 +19,19 @@ static void job_opened(void *arg, struct scheduler_job *job)
     request_set_job(arg, job);
 }
 
+/* The label map takes its blocks at once. */
+static int reserve(void *arg, const struct window *w, struct err *e)
+{
+    struct request *r = arg;
+    const long long most = r->service->settings->json_label_pixels;
+    uint64_t map = (uint64_t)w->columns * (uint64_t)w->lines;
+    bool rows = r->query.labels && (most == 0 || map <= (uint64_t)most);
+    if (spool_claim(&r->service->spool, &r->result, map + classification_most_bytes(r->format, w, rows), e) != 0)
+        return -1;
+    spool_wrote(&r->result, map);
+    return 0;
+}
+
 static int classify(struct request *r, struct classification *c, struct err *e)
 {
     const struct server_settings *s = r->service->settings;
@@ -33,6 +46,8 @@ static int classify(struct request *r, struct classification *c, struct err *e)
         .logits_fd = -1,
         .label_pixels = (uint64_t)s->json_label_pixels,
         .cancel = &r->cancel,
+        .reserve = reserve,
+        .reserve_arg = r,
         .opened = job_opened,
         .opened_arg = r,
     };
@@ -104,6 +119,8 @@ static int perform(struct request *r, struct err *e)
         metrics_classified(&r->service->metrics, &c.result.timing, c.result.pixels.valid, c.result.pixels.invalid);
     }
     classification_release(&c);
+    if (result == 0)
+        spool_keep(&r->result, r->answer.file_size);
     return result;
 }
 

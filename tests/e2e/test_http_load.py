@@ -3,16 +3,18 @@ import concurrent.futures
 import http.client
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import threading
 import time
 
+import numpy as np
 import pytest
+from osgeo import gdal
 
 import packages
-import scenes
 from conftest import SAMPLE, SCENE, Reply, form, read_all
 
 TIFF = SCENE.read_bytes()
@@ -71,7 +73,6 @@ def test_eight_clients_get_the_same_bytes_as_one(start):
 
 def test_windows_at_once_are_those_of_the_whole(start):
     import io
-    import numpy as np
     daemon = start("--workers=4", "--http-threads=4")
     whole = np.load(io.BytesIO(daemon.post(SCENE, format="npy", window="0,0,48,12").body))
     def one(i):
@@ -386,7 +387,73 @@ def test_more_than_the_spool_holds_is_507_before_the_body(start):
         assert refused.status == 507 and refused.problem()["code"] == "space" and int(refused.headers["retry-after"]) > 0
     daemon.wait_for(lambda: daemon.metric("spectrad_spool_bytes") == 0)
     assert daemon.post(SCENE, window="0,0,4,4").status == 200
-    assert daemon.metric("spectrad_spool_bytes") == 0
+    daemon.wait_for(lambda: daemon.metric("spectrad_spool_bytes") == 0)
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """A scene of 250,000 pixels, one of them valid, in a few KiB, and a package for it: a large answer for little work."""
+    samples = np.zeros((12, 500, 500), "u1")
+    samples[:, 250, 250] = 100
+    tiff = tmp_path / "wide.tif"
+    dataset = gdal.GetDriverByName("GTiff").Create(str(tiff), 500, 500, 12, gdal.GDT_Byte, ["COMPRESS=DEFLATE", "INTERLEAVE=PIXEL"])
+    dataset.WriteRaster(0, 0, 500, 500, samples.tobytes())
+    dataset.GetRasterBand(1).SetNoDataValue(0)
+    del dataset
+    return packages.write(tmp_path / "wide.safetensors", K=12, name="wide"), tiff.read_bytes()
+
+
+def ask_and_not_read(daemon, body):
+    """The answer's first bytes, and the connection in which the rest of it stays; None instead where none came in time."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)  # small segments: the server's buffer is small too
+    s.settimeout(3)
+    s.connect(daemon.address)
+    s.sendall(upload_head(length=len(body), query="?format=npy") + body)
+    try:
+        return s, s.recv(12)
+    except socket.timeout:
+        return s, None
+
+
+def test_results_that_nobody_reads_take_no_more_descriptors_than_there_are(start, wide):
+    package, body = wide
+    daemon = start("--max-requests=4", "--min-rate=0", models=package,
+                   preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (540, 540)))
+    good = http.client.HTTPConnection(*daemon.address, timeout=60)
+    assert daemon.get("/health/live", connection=good).status == 200
+    clients = []
+    try:
+        while len(clients) < 300:
+            s, first = ask_and_not_read(daemon, body)
+            clients.append(s)
+            if first is None:
+                break
+            assert first in (b"HTTP/1.1 200", b"HTTP/1.1 429"), first
+        assert 100 < len(clients) < 300
+        reply = daemon.post(body, connection=good, format="npy", window="0,0,260,260")
+        assert reply.status == 200 and len(reply.body) == 128 + 260 * 260
+        assert daemon.log("a connection cannot be accepted") == []
+    finally:
+        for s in clients:
+            s.close()
+    daemon.wait_for(lambda: held(daemon) == 0 and daemon.metric("spectrad_spool_bytes") == 0)
+    daemon.wait_for(lambda: daemon.metric("process_open_fds") < 60)
+    good.close()
+
+
+def test_a_result_is_counted_in_the_spool_until_it_is_sent(start, wide):
+    package, body = wide
+    daemon = start("--min-rate=0", "--spool-limit=1000000", models=package)
+    with ask_and_not_read(daemon, body)[0], ask_and_not_read(daemon, body)[0]:
+        daemon.wait_for(lambda: daemon.metric("spectrad_spool_bytes") == 2 * (128 + 250_000), seconds=10)
+        refused = daemon.post(body, format="npy")
+        assert refused.status == 507 and refused.problem()["code"] == "space" and int(refused.headers["retry-after"]) > 0
+        assert daemon.metric("spectrad_spool_bytes") == 2 * (128 + 250_000)
+        assert daemon.post(body, format="npy", window="0,0,260,260").status == 200
+    daemon.wait_for(lambda: daemon.metric("spectrad_spool_bytes") == 0)
+    assert daemon.post(body, format="npy").status == 200
 
 
 @pytest.fixture
