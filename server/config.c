@@ -72,7 +72,7 @@ static const struct option_row rows[] = {
     {ROW(STRING, config, "config"), .value = "FILE", .command_line_only = true,
      .help = "file of 'key = value' lines, one for each option without its dashes"},
     {ROW(FLAG, check, "check"), .command_line_only = true,
-     .help = "read the settings and the packages, say what is wrong, and leave"},
+     .help = "try the settings and read the packages, say what is wrong, and leave"},
     {ROW(FLAG, help, "help"), .letter = 'h', .command_line_only = true, .help = "show this"},
 };
 

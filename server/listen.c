@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,14 +75,15 @@ static const char *reason(int error)
     }
 }
 
-int listen_open(int *fd, char *shown, size_t size, const char *text, struct err *e)
+/* Binds the address, with its port or any free one. */
+static int bind_text(int *fd, const char *text, bool any_port, struct err *e)
 {
     char host[HOST_SIZE], port[8];
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found;
     if (split(text, host, port, e) != 0)
         return -1;
-    if (getaddrinfo(host, port, &hints, &found) != 0)
+    if (getaddrinfo(host, any_port ? "0" : port, &hints, &found) != 0)
         return err_set(e, ERR_USAGE, "'%s' is not an address of this machine", host);
     *fd = -1;
     int why = 0;
@@ -89,8 +91,22 @@ int listen_open(int *fd, char *shown, size_t size, const char *text, struct err 
         if ((*fd = bind_one(a)) < 0)
             why = errno;
     freeaddrinfo(found);
-    if (*fd < 0)
-        return err_set(e, ERR_IO, "cannot listen on %s: %s", text, reason(why));
+    return *fd >= 0 ? 0 : err_set(e, ERR_IO, "cannot listen on %s: %s", text, reason(why));
+}
+
+int listen_open(int *fd, char *shown, size_t size, const char *text, struct err *e)
+{
+    if (bind_text(fd, text, false, e) != 0)
+        return -1;
     show(*fd, shown, size);
+    return 0;
+}
+
+int listen_check(const char *text, struct err *e)
+{
+    int fd;
+    if (bind_text(&fd, text, true, e) != 0)
+        return -1;
+    close(fd);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "proto/package_json.h"
 #include <errno.h>
 #include <glob.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,20 @@ static char *pattern_of(const char *folder)
     return pattern;
 }
 
+/* One sentence more, as far as it fits. */
+__attribute__((format(printf, 3, 4))) static void add_reason(char *reason, size_t size, const char *format, ...)
+{
+    size_t used = strlen(reason);
+    va_list args;
+    if (used > 0) {
+        snprintf(reason + used, size - used, "; ");
+        used = strlen(reason);
+    }
+    va_start(args, format);
+    vsnprintf(reason + used, size - used, format, args);
+    va_end(args);
+}
+
 static int open_folder(struct models *m, const char *folder, char *reason, size_t size, struct err *e)
 {
     glob_t found = {0};
@@ -60,7 +75,7 @@ static int open_folder(struct models *m, const char *folder, char *reason, size_
     if (failed == GLOB_NOSPACE)
         return err_nomem(e);
     if (found.gl_pathc == 0)
-        snprintf(reason, size, "the folder %s holds no package (*" SUFFIX ")", base_name(folder));
+        add_reason(reason, size, "the folder %s holds no package (*" SUFFIX ")", base_name(folder));
     for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
         result = open_package(m, found.gl_pathv[i], e);
     globfree(&found);
@@ -75,7 +90,9 @@ static int by_name(const void *a, const void *b)
 int models_open(struct models *m, const struct path_list *paths, char *reason, size_t size, struct err *e)
 {
     *m = (struct models){0};
-    snprintf(reason, size, "no package was named; start with --models and a folder of packages");
+    reason[0] = '\0';
+    if (paths->count == 0)
+        add_reason(reason, size, "no package was named; start with --models and a folder of packages");
     for (size_t i = 0; i < paths->count; i++) {
         const char *path = paths->items[i];
         size_t length = strlen(path);
@@ -87,7 +104,7 @@ int models_open(struct models *m, const struct path_list *paths, char *reason, s
             if (open_package(m, path, e) != 0)
                 return -1;
         } else {
-            snprintf(reason, size, "there is no folder of packages %s", base_name(path));
+            add_reason(reason, size, "there is no folder of packages %s", base_name(path));
         }
     }
     if (m->count > 0)
@@ -173,6 +190,15 @@ int models_choose(const struct models *m, const char *name, const char *fallback
         return err_set(e, ERR_REQUEST, "several models are loaded; name one of them with model=: %s", list);
     return err_set(e, ERR_NOT_FOUND, "there is no model '%s'; there are: %s",
                    text_show(shown, sizeof shown, name, strlen(name)), list);
+}
+
+int models_check_default(const struct models *m, const char *name, struct err *e)
+{
+    char list[256], shown[96];
+    if (name[0] == '\0' || m->count == 0 || find(m, name) != NULL)
+        return 0;
+    return err_set(e, ERR_USAGE, "default-model is '%s', and no package has that name; there are: %s",
+                   text_show(shown, sizeof shown, name, strlen(name)), names(m, list, sizeof list));
 }
 
 char *models_json(const struct models *m)

@@ -14,11 +14,15 @@ struct models {
 };
 
 /* Opens every package of the paths: a folder means the *.safetensors in it. None found, or no such folder, is no error:
- * then count is 0 and reason[size] says why. Errors: ERR_INPUT for a package that cannot be used, with its base name;
- * for two of one name; ERR_IO for a file named that cannot be read; ERR_NOMEM. *m is for models_close also on failure.
+ * reason[size] says it of each such path, "" if every path gave something. Errors: ERR_INPUT for a package that cannot
+ * be used, with its base name; for two of one name; ERR_IO for a file named that cannot be read; ERR_NOMEM. *m is for
+ * models_close also on failure.
  */
 int models_open(struct models *m, const struct path_list *paths, char *reason, size_t size, struct err *e);
 void models_close(struct models *m);
+
+/* ERR_USAGE: there are models, and none has the configured name ("": none is configured). */
+int models_check_default(const struct models *m, const char *name, struct err *e);
 
 /* Loads a package into every engine, and classifies one pixel with it, so that what fails fails now. */
 int models_load(struct model *model, struct scheduler *s, struct err *e);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "engine/scheduler.h"
 #include "engine/select.h"
+#include "server/descriptors.h"
 #include "server/http.h"
 #include "server/listen.h"
 #include "server/monitor.h"
@@ -55,9 +56,9 @@ static bool told_to_stop(const struct daemon *d, double seconds)
     return sigtimedwait(&d->signals, NULL, &time) > 0;
 }
 
-static int open_engines(struct service *s, const struct engine_backend *const *backends, struct err *e)
+static int open_engines(struct scheduler **out, const struct server_settings *o,
+                        const struct engine_backend *const *backends, struct err *e)
 {
-    const struct server_settings *o = s->settings;
     struct scheduler_engine engines[SELECT_MOST];
     struct engine_options options = {.threads = (int)o->threads, .isa = o->isa};
     size_t count;
@@ -65,17 +66,20 @@ static int open_engines(struct service *s, const struct engine_backend *const *b
         select_engines(backends, o->device, &options, engines, &count, e) != 0)
         return -1;
     const struct scheduler_options limits = {.max_jobs = (int)o->workers + 1, .blocks_per_job = BLOCKS_PER_JOB};
-    return scheduler_open(&s->scheduler, engines, count, &limits, e);
+    return scheduler_open(out, engines, count, &limits, e);
 }
 
 /* Until here /health/ready says "loading". */
 static int load(struct daemon *d, const struct engine_backend *const *backends, bool *stopped, struct err *e)
 {
     struct service *s = &d->service;
-    char reason[256];
-    if (open_engines(s, backends, e) != 0 ||
-        models_open(&s->models, &s->settings->models, reason, sizeof reason, e) != 0)
+    char reason[512];
+    if (open_engines(&s->scheduler, s->settings, backends, e) != 0 ||
+        models_open(&s->models, &s->settings->models, reason, sizeof reason, e) != 0 ||
+        models_check_default(&s->models, s->settings->default_model, e) != 0)
         return -1;
+    if (reason[0] != '\0')
+        log_event(LOG_WARNING, "not every path of models is served", LOG_STR("reason", reason));
     for (size_t i = 0; i < s->models.count; i++) {
         if ((*stopped = told_to_stop(d, 0)))
             return 0;
@@ -86,8 +90,6 @@ static int load(struct daemon *d, const struct engine_backend *const *backends, 
         log_event(LOG_INFO, "model loaded", LOG_STR("model", p->name), LOG_STR("version", p->version),
                   LOG_STR("sha256", p->sha256), LOG_NUM("seconds", clock_now() - begun));
     }
-    if (s->models.count == 0)
-        log_event(LOG_WARNING, "nothing can be classified", LOG_STR("reason", reason));
     service_enter(s, s->models.count > 0 ? SERVICE_READY : SERVICE_FAILED, s->models.count > 0 ? NULL : reason);
     return 0;
 }
@@ -178,16 +180,30 @@ static void stop(struct daemon *d)
     spool_close(&s->spool);
 }
 
-static int check(const struct server_settings *s, struct err *e)
+/* Everything that a start would find wrong, but for a busy port and the loading of the models into the engines. */
+static int check(const struct server_settings *s, const struct engine_backend *const *backends, struct err *e)
 {
-    struct models m;
-    char reason[256];
-    int result = models_open(&m, &s->models, reason, sizeof reason, e);
-    for (size_t i = 0; result == 0 && i < m.count; i++)
+    struct models m = {0};
+    struct spool spool = {.fd = -1};
+    struct scheduler *scheduler = NULL;
+    char reason[512];
+    int connections, result = -1;
+    if (listen_check(s->listen, e) != 0 || descriptors_for_connections(s, &connections, e) != 0 ||
+        spool_open(&spool, s->spool, s->spool_limit, e) != 0 || open_engines(&scheduler, s, backends, e) != 0 ||
+        models_open(&m, &s->models, reason, sizeof reason, e) != 0 ||
+        models_check_default(&m, s->default_model, e) != 0)
+        goto done;
+    for (size_t i = 0; i < m.count; i++)
         printf("model %s version %s\n", m.items[i].package->name, m.items[i].package->version);
-    if (result == 0)
-        printf("%s\n", m.count > 0 ? "the settings are in order" : reason);
+    if (reason[0] != '\0')
+        printf("%s%s\n", m.count > 0 ? "warning: " : "", reason);
+    if (m.count > 0)
+        printf("the settings are in order\n");
+    result = 0;
+done:
     models_close(&m);
+    scheduler_close(scheduler);
+    spool_close(&spool);
     return result;
 }
 
@@ -204,7 +220,7 @@ int server_run(const struct server_settings *settings, const struct engine_backe
 {
     log_configure((enum log_level)settings->log_level, (enum log_format)settings->log_format);
     if (settings->check)
-        return check(settings, e);
+        return check(settings, engines, e);
     struct daemon *d = calloc(1, sizeof *d);
     if (d == NULL)
         return err_nomem(e);

@@ -188,6 +188,41 @@ def test_check_reads_settings_and_packages_and_leaves(tmp_path):
     assert run("--config", config(tmp_path, "colour = red\n")).returncode == 2
 
 
+@pytest.mark.parametrize("options, status, word", [
+    (["--listen=nonsense"], 2, "listen"), (["--listen=no.such.host.invalid:0"], 2, "no.such.host"), (["--listen=203.0.113.7:0"], 1, "203"),
+    (["--device=bogus"], 4, "bogus"), (["--isa=foo"], 2, "instruction set"), (["--precision=zz"], 2, "precision"),
+    (["--spool=/nonexistent"], 1, "/nonexistent"), (["--default-model=typo"], 2, "typo"), (["--max-connections=1000000"], 2, "1000000"),
+])
+def test_check_finds_what_would_stop_the_start(tmp_path, options, status, word):
+    done = subprocess.run([PROGRAM, "serve", "--check", "--models", PACKAGE, "--spool", tmp_path, *options], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == status and word in done.stderr and "in order" not in done.stdout, done
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_of_a_daemon_that_serves_is_content(start, tmp_path):
+    host, port = start().address
+    done = subprocess.run([PROGRAM, "serve", "--check", "--models", PACKAGE, "--spool", tmp_path, "--listen", f"{host}:{port}"], timeout=60)
+    assert done.returncode == 0 and list(tmp_path.iterdir()) == []
+
+
+def test_a_default_model_that_is_not_there_stops_the_start(tmp_path):
+    fails(tmp_path, "--models", PACKAGE, "--default-model=typo", status=2, words=["typo", "demo"])
+
+
+@pytest.mark.parametrize("missing_first", [False, True])
+def test_a_path_that_is_not_there_beside_a_good_one_is_said(start, tmp_path, missing_first):
+    missing, empty = tmp_path / "missing", tmp_path / "empty"
+    empty.mkdir()
+    paths = [missing, empty, PACKAGE] if missing_first else [PACKAGE, missing, empty]
+    daemon = start(models=paths)
+    assert daemon.get("/health/ready").status == 200
+    (row,) = daemon.log("not every path of models is served")
+    assert row["level"] == "warning" and "missing" in row["reason"] and "empty" in row["reason"]
+    done = subprocess.run([PROGRAM, "serve", "--check", *(f"--models={p}" for p in paths)], text=True, stdout=subprocess.PIPE, timeout=60)
+    assert done.returncode == 0 and "warning" in done.stdout and "missing" in done.stdout and "empty" in done.stdout
+
+
 def test_help_and_the_sample_file_show_every_setting(start, tmp_path):
     text = subprocess.run([PROGRAM, "serve", "--help"], text=True, stdout=subprocess.PIPE, check=True).stdout
     for option in ("--listen", "--models", "--max-requests", "--spool-limit", "--drain-timeout", "--config"):
