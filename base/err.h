@@ -7,7 +7,7 @@
 #pragma once
 #include <stdarg.h>
 
-/* The HTTP status and the exit status of each are chosen in one place each: proto/problem.c and cli/exit.c. */
+/* The HTTP status and the exit status of each are chosen in one place each: proto/problem.c and cli/cli.c. */
 enum err_code {
     ERR_NONE = 0,
     ERR_REQUEST,     /* the request or an option is malformed (400) */

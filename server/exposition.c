@@ -133,7 +133,8 @@ char *exposition_text(struct service *s)
         write_scheduler(s, out);
     }
     write_process(s, out);
-    if (ferror(out) != 0 || fclose(out) != 0) {
+    bool failed = ferror(out) != 0;
+    if (fclose(out) != 0 || failed) {
         free(text);
         return NULL;
     }
