@@ -7,7 +7,6 @@
 #include "server/workers.h"
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static int find_route(struct request *r, const char *method, struct err *e)
 {
@@ -43,13 +42,12 @@ static int check_state(struct service *s, struct err *e)
 static int check_body(const struct request *r, const struct headers *h, struct err *e)
 {
     uint64_t most = r->service->settings->max_body;
-    const struct header *encoding = headers_find(h, "Content-Encoding");
     if (r->framing.chunked || !r->framing.has_length)
         return err_set(e, ERR_LENGTH, "send the body with a Content-Length, and without Transfer-Encoding");
     if (r->framing.length > most)
         return err_set(e, ERR_TOO_LARGE, "the body of %llu bytes is larger than the %llu that are taken here",
                        (unsigned long long)r->framing.length, (unsigned long long)most);
-    if (encoding != NULL && !header_is(encoding, "identity"))
+    if (headers_find(h, "Content-Encoding") != NULL)
         return err_set(e, ERR_FORMAT, "a Content-Encoding is not served; send the cube as it is");
     if (r->framing.length == 0)
         return err_set(e, ERR_REQUEST, "the body is empty; send a GeoTIFF, or an ENVI pair as multipart/form-data");
@@ -81,8 +79,7 @@ static int negotiate(struct request *r, const struct headers *h, struct err *e)
     size_t used = 0;
     for (size_t i = 0; i < h->count; i++) {
         const struct header *one = &h->item[i];
-        static const char name[] = "Accept";
-        if (one->name_length != sizeof name - 1 || strncasecmp(one->name, name, sizeof name - 1) != 0)
+        if (!header_named(one, "Accept"))
             continue;
         if (used + one->value_length + 3 > sizeof accept)
             return err_set(e, ERR_REQUEST, "the header Accept is longer than %zu bytes", sizeof accept);

@@ -12,7 +12,7 @@ void headers_add(struct headers *h, const char *name, size_t name_length, const 
     h->item[h->count++] = (struct header){name, value, name_length, value_length};
 }
 
-static bool named(const struct header *header, const char *name)
+bool header_named(const struct header *header, const char *name)
 {
     return header->name_length == strlen(name) && strncasecmp(header->name, name, header->name_length) == 0;
 }
@@ -20,7 +20,7 @@ static bool named(const struct header *header, const char *name)
 const struct header *headers_find(const struct headers *h, const char *name)
 {
     for (size_t i = 0; i < h->count; i++)
-        if (named(&h->item[i], name))
+        if (header_named(&h->item[i], name))
             return &h->item[i];
     return NULL;
 }
@@ -64,7 +64,7 @@ static int check_single(const struct headers *h, struct err *e)
     for (size_t s = 0; s < sizeof single / sizeof single[0]; s++) {
         int seen = 0;
         for (size_t i = 0; i < h->count; i++)
-            seen += named(&h->item[i], single[s]);
+            seen += header_named(&h->item[i], single[s]);
         if (seen > 1)
             return err_set(e, ERR_REQUEST, "the header %s stands more than once", single[s]);
     }

@@ -26,7 +26,10 @@ struct headers {
 /* Keeps a header; beyond HEADERS_MOST only notes it. */
 void headers_add(struct headers *h, const char *name, size_t name_length, const char *value, size_t value_length);
 
-/* The first of that name, in any case; NULL: none. */
+/* True if the header has that name, in any case. */
+bool header_named(const struct header *header, const char *name);
+
+/* The first of that name; NULL: none. */
 const struct header *headers_find(const struct headers *h, const char *name);
 
 /* True if the header's value is `text` in any case. header may be NULL. */

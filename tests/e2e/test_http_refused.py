@@ -39,6 +39,7 @@ EARLY = {
     "too large": (head(length=1 << 40), 413),
     "length beyond 64 bits": (head(length=10**30), 413),
     "content encoding": (head("Content-Encoding: gzip"), 415),
+    "content encoding that is none": (head("Content-Encoding: identity"), 415),
     "type unknown": (head("Content-Type: text/html"), 415),
     "zip": (head("Content-Type: application/zip"), 415),
     "empty": (head(length=0), 400),
