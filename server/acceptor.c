@@ -13,6 +13,7 @@ enum { PAUSE_MS = 20 }; /* until it is asked again whether there is room */
 struct acceptor {
     struct acceptor_target target;
     int listening, wake; /* wake: an eventfd, readable once it shall stop */
+    bool troubled;       /* by the thread: the last attempt failed; it is tried 50 times a second, and logged once */
     pthread_t thread;
 };
 
@@ -31,15 +32,17 @@ static enum taken take_one(const struct acceptor *a)
         return NONE_WAITS;
     if (errno == ECONNABORTED || errno == EINTR)
         return TAKEN; /* and gone again */
-    log_event(LOG_WARNING, "a connection cannot be accepted", LOG_STR("error", strerror(errno)));
+    if (!a->troubled)
+        log_event(LOG_WARNING, "connections cannot be accepted", LOG_STR("error", strerror(errno)));
     return TROUBLE;
 }
 
 /* Takes all that wait. False: there may be more, but not now, and polling the socket would spin. */
-static bool take_waiting(const struct acceptor *a)
+static bool take_waiting(struct acceptor *a)
 {
     while (!a->target.full(a->target.arg)) {
         enum taken taken = take_one(a);
+        a->troubled = taken == TROUBLE;
         if (taken != TAKEN)
             return taken == NONE_WAITS;
     }
@@ -48,7 +51,7 @@ static bool take_waiting(const struct acceptor *a)
 
 static void *accept_all(void *arg)
 {
-    const struct acceptor *a = arg;
+    struct acceptor *a = arg;
     for (bool room = true;;) {
         struct pollfd p[] = {{.fd = a->wake, .events = POLLIN}, {.fd = a->listening, .events = POLLIN}};
         (void)poll(p, room ? 2 : 1, room ? -1 : PAUSE_MS);

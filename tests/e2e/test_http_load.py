@@ -96,6 +96,23 @@ def test_beyond_the_most_connections_clients_wait_their_turn(start):
         s.close()
 
 
+def test_a_lack_of_descriptors_is_logged_once_each_time(start):
+    daemon = start()
+    pid = daemon.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    for episode in (1, 2):
+        daemon.wait_for(lambda: daemon.metric("spectrad_connections") == 1)
+        time.sleep(0.1)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")), before[1]))
+        with daemon.connect() as s:
+            s.sendall(b"GET /health/live HTTP/1.0\r\n\r\n")
+            daemon.wait_for(lambda: len(daemon.log("connections cannot be accepted")) >= episode)
+            time.sleep(0.5)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            assert b"live" in read_all(s)
+        assert len(daemon.log("connections cannot be accepted")) == episode
+
+
 def test_connections_that_wait_at_sigterm_are_answered(start):
     """Those in the kernel's queue, which the server has not accepted when the signal comes."""
     daemon = start()
@@ -434,7 +451,7 @@ def test_results_that_nobody_reads_take_no_more_descriptors_than_there_are(start
         assert 100 < len(clients) < 300
         reply = daemon.post(body, connection=good, format="npy", window="0,0,260,260")
         assert reply.status == 200 and len(reply.body) == 128 + 260 * 260
-        assert daemon.log("a connection cannot be accepted") == []
+        assert daemon.log("connections cannot be accepted") == []
     finally:
         for s in clients:
             s.close()
