@@ -48,7 +48,7 @@ static void change(struct connections *cs, struct connection *c, enum connection
     if (phase == CONNECTION_IDLE) {
         c->window_bytes = c->asked_bytes;
     } else if (phase == CONNECTION_ANSWER) {
-        c->window_bytes = connection_bytes_acked(c);
+        c->window_bytes = c->acked_bytes = connection_bytes_acked(c);
         c->asked_bytes = connection_bytes_received(c);
     } else if (phase == CONNECTION_BODY) {
         atomic_store(&c->received, 0);
@@ -156,6 +156,15 @@ int connection_cut_status(struct connections *cs, struct connection *c)
     int status = c->phase == CONNECTION_CUT ? c->cut_status : 0;
     pthread_mutex_unlock(&cs->lock);
     return status;
+}
+
+uint64_t connection_answer_taken(struct connections *cs, struct connection *c)
+{
+    pthread_mutex_lock(&cs->lock);
+    uint64_t acked = connection_bytes_acked(c);
+    uint64_t taken = acked > c->acked_bytes ? acked - c->acked_bytes : 0;
+    pthread_mutex_unlock(&cs->lock);
+    return taken;
 }
 
 void connections_announce(struct connections *cs)

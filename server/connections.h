@@ -39,6 +39,7 @@ struct connection {
     /* By lock: the window over which the rate of this phase is judged. */
     double window_start;
     uint64_t window_bytes;
+    uint64_t acked_bytes; /* by lock: acknowledged when the answer began */
     uint64_t asked_bytes; /* by lock: received when the answer began; more are another request, however soon it comes */
 
     atomic_uint_fast64_t received; /* bytes of the body so far */
@@ -81,6 +82,9 @@ void connections_resume(struct connections *cs, struct connection *c);
 
 /* What a CUT client was told; 0 for any other connection. */
 int connection_cut_status(struct connections *cs, struct connection *c);
+
+/* Bytes of the current or last answer that the peer has taken, its head among them. */
+uint64_t connection_answer_taken(struct connections *cs, struct connection *c);
 
 /* One was accepted; one was closed, or never came to be. */
 void connections_announce(struct connections *cs);

@@ -202,6 +202,30 @@ static void write_log(const struct request *r, int status, uint64_t received, ui
               LOG_STR("timing", r->answer.timing[0] == '\0' ? NULL : r->answer.timing));
 }
 
+/* Bytes of the answer's body; of one that was broken off, what the client took of it, give or take its head. */
+static uint64_t bytes_sent(struct service *s, const struct request *r, int status)
+{
+    uint64_t all = strcmp(r->method, "HEAD") == 0 ? 0 : r->answer.length + r->answer.file_size;
+    if (status == r->answer.status)
+        return all;
+    uint64_t taken = connection_answer_taken(&s->connections, r->connection);
+    return taken < all ? taken : all;
+}
+
+/* Logs and counts a request whose headers were understood. */
+static void account(struct service *s, const struct request *r, enum MHD_RequestTerminationCode how)
+{
+    int status = connection_cut_status(&s->connections, r->connection);
+    uint64_t received = atomic_load(&r->connection->received);
+    if (status == 0)
+        status = how == MHD_REQUEST_TERMINATED_COMPLETED_OK && r->answer.status != 0 ? r->answer.status : 499;
+    uint64_t sent = bytes_sent(s, r, status);
+    if (r->answer.status == 0)
+        metrics_rejected(&s->metrics, status == 408 ? ERR_TIMEOUT : status == 504 ? ERR_DEADLINE : ERR_CANCELED);
+    metrics_request(&s->metrics, routes_index(r->route), status, received, sent);
+    write_log(r, status, received, sent);
+}
+
 static void completed(void *arg, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode how)
 {
     struct service *s = arg;
@@ -210,19 +234,10 @@ static void completed(void *arg, struct MHD_Connection *c, void **context, enum 
     if (r == NULL)
         return;
     *context = NULL;
-    if (!r->decided)
+    if (!r->decided) {
         log_event(LOG_INFO, "request not understood", LOG_STR("path", r->path));
-    else if (r->connection != NULL) {
-        int status = connection_cut_status(&s->connections, r->connection);
-        uint64_t received = atomic_load(&r->connection->received), sent = r->answer.length + r->answer.file_size;
-        if (strcmp(r->method, "HEAD") == 0)
-            sent = 0;
-        if (status == 0)
-            status = how == MHD_REQUEST_TERMINATED_COMPLETED_OK && r->answer.status != 0 ? r->answer.status : 499;
-        if (r->answer.status == 0)
-            metrics_rejected(&s->metrics, status == 408 ? ERR_TIMEOUT : status == 504 ? ERR_DEADLINE : ERR_CANCELED);
-        metrics_request(&s->metrics, routes_index(r->route), status, received, status == 499 ? 0 : sent);
-        write_log(r, status, received, sent);
+    } else if (r->connection != NULL) {
+        account(s, r, how);
         connection_enter(&s->connections, r->connection, CONNECTION_IDLE);
     }
     request_close(r);

@@ -473,6 +473,17 @@ def test_a_result_is_counted_in_the_spool_until_it_is_sent(start, wide):
     assert daemon.post(body, format="npy").status == 200
 
 
+def test_an_answer_that_is_broken_off_is_logged_with_what_was_taken(start, wide):
+    package, body = wide
+    daemon = start("--min-rate=0", models=package)
+    with ask_and_not_read(daemon, body)[0]:
+        pass
+    daemon.wait_for(lambda: daemon.metric('spectrad_http_requests_total{route="/classify",code="499"}') == 1)
+    daemon.wait_for(lambda: [r for r in daemon.log("request") if r["path"] == "/classify"])
+    (row,) = [r for r in daemon.log("request") if r["path"] == "/classify"]
+    assert row["status"] == 499 and 0 < row["bytes_out"] < 100_000
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     place = tmp_path / "disk"
