@@ -22,7 +22,7 @@ STRANGERS = [{"scene", "cpu", "cuda"}, {"server", "cli"}]
 # Headers from outside, and the rooms that may see them.
 OWNERS = {
     r"(gdal|ogr_|cpl_).*\.h": ("scene/",),
-    r"microhttpd\.h": ("server/",),
+    r"microhttpd\.h": ("server/http.",),
     r"ini\.h": ("base/option",),
     r"(cuda|cudnn).*\.h": ("cuda/",),
     r"nettle/.*": ("model/",),

@@ -32,6 +32,7 @@ def test_includes_go_downward_only():
     ("model/x.c", '"scene/cube.h"', "above"),
     ("scene/x.c", '"cpu/kernels.h"', "do not see each other"),
     ("pipeline/x.c", "<gdal.h>", "belongs to"),
+    ("server/x.c", "<microhttpd.h>", "belongs to"),
     ("server/x.c", '"cpu/cpu.h"', "alone names the engines"),
     ("base/x.c", '"err.h"', "from the root"),
 ])
