@@ -148,6 +148,16 @@ def test_what_is_not_http_does_no_harm(daemon, text):
         s.sendall(text)
 
 
+@pytest.mark.parametrize("text, expected", [
+    (head(line=f"GET /{'a' * 40_000} HTTP/1.1", length=False), 414), (head(f"X-Long: {'a' * 40_000}", length=False), 431),
+    (b"GET /models HTTP/1.1\r\n\r\n", 400), (head(length="abc"), 400), (head(length=10**30), 413)])
+def test_what_the_library_answers_itself_is_as_documented(daemon, text, expected):
+    """docs/http.md says of these that they are no problem+json; if that changes, the page must too."""
+    answer = daemon.raw(text, timeout=10)
+    assert status(answer) == expected and b"X-Request-Id" not in answer and b"problem+json" not in answer
+    assert b"\r\nConnection: close\r\n" in answer and b"<html>" in answer
+
+
 @pytest.mark.parametrize("part", ["path", "query", "header"])
 def test_what_is_too_long_is_refused(daemon, part):
     long = "a" * 100_000
