@@ -115,6 +115,7 @@ help:
 	@echo 'make demo       start the daemon, post the demo scene, show the label map'
 	@echo 'make test       all tests; TEST=name runs those whose name holds it'
 	@echo 'make bench      spectrad beside PyTorch and ONNX Runtime (installs them into build/bench-venv)'
+	@echo 'make bench-overhead  what the daemon adds to the engine'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps       install from Debian what building and testing need'
 	@echo 'make check      layers, formatting; make tidy: clang-tidy; make clean'
@@ -170,6 +171,10 @@ bench: all
 	@build/bench-venv/bin/python bench/table.py --program $(BUILD)/spectrad $(if $(MODEL),--model $(MODEL)) \
 	    --markdown build/bench.md --json build/bench.json
 
+bench-overhead: all
+	@$(PYTHON) bench/overhead.py --program $(BUILD)/spectrad $(if $(MODEL),--model $(MODEL)) $(if $(SCENE),--scene $(SCENE)) \
+	    --most 1.1
+
 clean:
 	rm -rf build build-* demo/out
 
@@ -177,5 +182,5 @@ clean:
 
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: print-library all units help deps demo install test suites check tidy bench clean
+.PHONY: print-library all units help deps demo install test suites check tidy bench bench-overhead clean
 .SECONDARY:

@@ -1,4 +1,5 @@
 #include "server/spool.h"
+#include "base/file.h"
 #include "base/log.h"
 #include <dirent.h>
 #include <errno.h>
@@ -272,8 +273,8 @@ int spool_folder_make(struct spool *s, char **path, struct err *e)
     free(*path);
     *path = NULL;
     log_event(LOG_ERROR, "cannot make a folder in the spool", LOG_STR("error", strerror(why)));
-    return why == ENOSPC || why == EDQUOT ? err_set(e, ERR_SPACE, "the spool is full; try again later")
-                                          : err_set(e, ERR_IO, "the upload cannot be stored");
+    return file_is_full(why) ? err_set(e, ERR_SPACE, "the spool is full; try again later")
+                             : err_set(e, ERR_IO, "the upload cannot be stored");
 }
 
 void spool_folder_remove(char *path)

@@ -32,8 +32,8 @@ void upload_release(struct upload *u)
 static int file_error(int why, struct err *e)
 {
     log_event(LOG_ERROR, "an upload cannot be stored", LOG_STR("error", strerror(why)));
-    return why == ENOSPC || why == EDQUOT || why == EFBIG ? err_set(e, ERR_SPACE, "the spool is full; try again later")
-                                                          : err_set(e, ERR_IO, "the upload cannot be stored");
+    return file_is_full(why) ? err_set(e, ERR_SPACE, "the spool is full; try again later")
+                             : err_set(e, ERR_IO, "the upload cannot be stored");
 }
 
 static int open_file(struct upload *u, char **path, const char *name, struct err *e)
