@@ -3,6 +3,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -103,18 +104,39 @@ def test_a_folder_is_no_output(tmp_path):
         program.check_output(str(tmp_path))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_no_place(tmp_path):
-    (tmp_path / "x.npy").touch(0o444)
-    with pytest.raises(OSError, match="you may not change it"):
-        program.check_output(str(tmp_path / "x.npy"))
-    tmp_path.chmod(0o555)
-    try:
-        for replaced, name in ((False, "y.npy"), (True, "x.npy")):
-            with pytest.raises(OSError, match=r"takes no file \(Permission denied\)"):
-                program.check_output(str(tmp_path / name), replaced)
-    finally:
-        tmp_path.chmod(0o755)
+def refusals_of_one_without_rights(folder):
+    """What is said of x.npy (may not be changed), then of new files beside it, to a process that is not root."""
+    said = []
+    for name, replaced in (("x.npy", False), ("y.npy", False), ("x.npy", True)):
+        try:
+            program.check_output(os.path.join(folder, name), replaced)
+            said.append("nothing")
+        except OSError as error:
+            said.append(str(error))
+    return "\n".join(said)
+
+
+def test_a_folder_without_permission_is_no_place():
+    """Root may write everywhere: where the tests run as root, a child asks as nobody."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x.npy")
+        open(path, "w").close()
+        os.chmod(path, 0o444)
+        os.chmod(folder, 0o555)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            os.write(writer, refusals_of_one_without_rights(folder).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            first, second, third = answer.read().splitlines()
+        os.waitpid(child, 0)
+        os.chmod(folder, 0o755)
+    assert "you may not change it" in first
+    assert "takes no file (Permission denied)" in second and "takes no file (Permission denied)" in third
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fdinfo"), reason="needs /proc")
