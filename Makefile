@@ -82,6 +82,8 @@ $(BUILD)/libspectrad.a: $(OBJECTS)
 	$(call say,AR)
 	$(Q)ar rcs $@ $^
 
+include cuda/cuda.mk
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
@@ -153,7 +155,7 @@ test: deps
 	@$(PYTHON) tests/run.py --total $(TALLY)
 
 suites:
-	@$(RUN) --label plain --build build --units $(UNITS:%=build/tests/%) --pytest tests/source tests/tools tests/e2e
+	@$(RUN) --label plain --build build --units $(UNITS:%=build/tests/%) $(CUDA_UNITS:%=build/tests/%) --pytest tests/source tests/tools tests/e2e
 	@SPECTRAD_TEST_SAMPLE=1 $(RUN) --label asan+ubsan --build build-asan --units $(UNITS:%=build-asan/tests/%) --pytest tests/e2e
 	@SPECTRAD_TEST_SAMPLE=1 $(RUN) --label tsan --build build-tsan --units $(TSAN_UNITS:%=build-tsan/tests/%) \
 	    --pytest $(wildcard tests/e2e/test_*http*.py)

@@ -2,11 +2,18 @@
 #include "cli/cli.h"
 #include "cpu/cpu.h"
 #include "server/server.h"
+#ifdef SPECTRAD_CUDA
+#include "cuda/cuda.h"
+#endif
 #include <stdio.h>
 #include <string.h>
 
 /* In the order that `--device auto` prefers; cpu-plain only by name. */
-static const struct engine_backend *const engines[] = {&cpu_engine, &cpu_plain_engine, NULL};
+static const struct engine_backend *const engines[] = {
+#ifdef SPECTRAD_CUDA
+    &cuda_engine,
+#endif
+    &cpu_engine, &cpu_plain_engine, NULL};
 
 static int classify(int argc, char **argv)
 {

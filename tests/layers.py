@@ -28,7 +28,7 @@ OWNERS = {
     r"nettle/.*": ("model/",),
 }
 # The engines are named by the program alone.
-ENGINE_HEADERS = {"cpu/cpu.h": ("cpu/", "server/main.c")}
+ENGINE_HEADERS = {"cpu/cpu.h": ("cpu/", "server/main.c"), "cuda/cuda.h": ("cuda/", "server/main.c")}
 FOLDERS = ["base", "model", "engine", "scene", "cpu", "cuda", "proto", "pipeline", "server", "cli"]
 
 

@@ -70,12 +70,13 @@ class Reply:
 class Daemon:
     """A running `spectrad serve`."""
 
-    def __init__(self, *options, models=PACKAGE, spool=None, listen="127.0.0.1:0", environment=None, wait=True, preexec=None):
+    def __init__(self, *options, models=PACKAGE, spool=None, listen="127.0.0.1:0", environment=None, wait=True, preexec=None,
+                 program=PROGRAM):
         self.own_spool = None if spool else tempfile.TemporaryDirectory()
         self.spool = pathlib.Path(spool or self.own_spool.name)
         self.stderr_file = tempfile.NamedTemporaryFile()
         self.stdout_file = tempfile.NamedTemporaryFile()
-        command = [PROGRAM, "serve", "--listen", listen, "--spool", str(self.spool)]
+        command = [program, "serve", "--listen", listen, "--spool", str(self.spool)]
         for one in models if isinstance(models, (list, tuple)) else [models]:
             command += ["--models", str(one)] if one is not None else []
         self.process = subprocess.Popen(command + [str(o) for o in options], stdout=self.stdout_file, stderr=self.stderr_file,
