@@ -4,8 +4,8 @@
 # Kernels are compiled twice: by nvcc for the product, and by the C++ compiler for the emulator, which stands in for the device in the
 # tests. No machine that builds this has had a GPU.
 
-CUDA_HOME  ?= $(firstword $(wildcard build/cuda) $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)))
-CUDA       ?= $(if $(SAN),0,$(if $(CUDA_HOME),1,0))
+CUDA_HOME  ?= $(firstword $(wildcard build/toolkit) $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)))
+CUDA       ?= $(if $(SAN),0,$(if $(wildcard $(CUDA_HOME)/bin/nvcc),1,0))
 # sm_80 code runs on 8.6 and 8.9, sm_100 on 10.3; what is newer than all of them compiles the PTX.
 CUDA_ARCHS ?= 75 80 90 100 120
 
@@ -91,7 +91,7 @@ units: $(CUDA_UNITS:%=$(BUILD)/tests/%) $(BUILD)/spectrad-emulated
 endif
 
 deps-cuda:
-	@$(PYTHON) tools/deps_cuda.py --folder build/cuda
+	@$(PYTHON) tools/deps_cuda.py --folder build/toolkit
 
 cuda-plans:
 	@sh tests/cuda/plans/run.sh $(CUDA_HOME) build/plans
