@@ -73,7 +73,10 @@ say       = $(if $(V),@:,@printf '%-5s %s\n' $(1) $@)
 
 all: $(BUILD)/spectrad
 
-$(BUILD)/spectrad: $(BUILD)/server/main.o $(BUILD)/libspectrad.a
+MAIN     := $(BUILD)/server/main.o
+include cuda/cuda.mk
+
+$(BUILD)/spectrad: $(MAIN) $(BUILD)/libspectrad.a
 	$(call say,LINK)
 	$(Q)$(CC) $(OURS) $(CFLAGS) $(OURS_LINK) $(LDFLAGS) -o $@ $^ $(OURS_LIBS) $(LDLIBS)
 
@@ -81,8 +84,6 @@ $(BUILD)/libspectrad.a: $(OBJECTS)
 	@rm -f $@
 	$(call say,AR)
 	$(Q)ar rcs $@ $^
-
-include cuda/cuda.mk
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

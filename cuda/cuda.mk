@@ -28,7 +28,12 @@ KERNEL_OBJECTS := $(CUDA_KERNELS:%=$(KERNEL_FOLDER)/%.o)
 CUDA_LIBS    := -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lstdc++
 
 $(foreach name,$(CUDA_HOST),$(eval CFLAGS_cuda/$(name) := $(CUDA_INCLUDE)))
-CFLAGS_server/main := -DSPECTRAD_CUDA
+# An object of its own, so that CUDA=0 and 1 do not meet the other's.
+MAIN         := $(BUILD)/server/main-cuda.o
+$(MAIN): server/main.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(OURS_DEFINES) -DSPECTRAD_CUDA $(CPPFLAGS) $(OURS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/spectrad: $(CUDA_OBJECTS) $(KERNEL_OBJECTS)
 $(BUILD)/spectrad: OURS_LIBS += $(CUDA_LIBS)
@@ -82,7 +87,7 @@ $(BUILD)/tests/test_cuda_%: $(BUILD)/tests/cuda/test_cuda_%.o $(SUPPORT:%=$(BUIL
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(OURS_LIBS) -lcmocka
 
 # The product with the emulated device in the GPU's place.
-$(BUILD)/spectrad-emulated: $(BUILD)/server/main.o $(CUDA_OBJECTS) $(EMULATED_KERNELS) $(DEVICE_DOUBLE) $(BUILD)/libspectrad.a
+$(BUILD)/spectrad-emulated: $(MAIN) $(CUDA_OBJECTS) $(EMULATED_KERNELS) $(DEVICE_DOUBLE) $(BUILD)/libspectrad.a
 	$(call say,LINK)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(OURS_LIBS)
 

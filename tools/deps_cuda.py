@@ -3,7 +3,7 @@
 
 usage: deps_cuda.py [--inspect] [--folder FOLDER]
 
-FOLDER (build/cuda) becomes a CUDA toolkit: bin/nvcc, include/, lib64/ with the static runtime and cuDNN. --inspect adds
+FOLDER (build/toolkit) becomes a CUDA toolkit: bin/nvcc, include/, lib64/ with the static runtime and cuDNN. --inspect adds
 nvdisasm, cuobjdump and compute-sanitizer. The wheels, their versions and their hashes stand in cuda_pins.txt; what is
 there already is left alone. Prints what it does and, last, the folder.
 """
@@ -130,7 +130,7 @@ def install(section, text, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--inspect", action="store_true", help="also nvdisasm, cuobjdump and compute-sanitizer")
-    parser.add_argument("--folder", default="build/cuda", type=pathlib.Path, help="default: build/cuda")
+    parser.add_argument("--folder", default="build/toolkit", type=pathlib.Path, help="default: build/toolkit")
     arguments = parser.parse_args()
     try:
         pins = read_pins()
