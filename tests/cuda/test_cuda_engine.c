@@ -22,7 +22,7 @@ static struct block *run_scene(const struct engine_backend *backend, enum precis
                                struct random_scene *s)
 {
     struct engine *x;
-    struct engine_model *m;
+    struct engine_model *m = NULL;
     struct err e;
     struct block *b = random_scene_block(s, n, 0, 0, s->lines, s->columns, 1);
     struct engine_task task = {.block = b};
