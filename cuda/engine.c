@@ -118,6 +118,14 @@ static int grow(struct engine *x, size_t bytes, struct err *e)
     return 0;
 }
 
+/* A model's working memory and graphs are there: at load, and again after another model's load took them and failed. */
+static int make_ready(struct engine *x, struct engine_model *m, struct err *e)
+{
+    if (grow(x, m->plan.total, e) != 0)
+        return -1;
+    return m->graph[SLOTS - 1][BATCHES - 1] != NULL ? 0 : model_capture(x, m, e);
+}
+
 static uint64_t fixed_bytes(const struct engine *x)
 {
     return SLOTS * (uint64_t)x->slot_bytes + (PLAN_MAP + 512) * sizeof(double) + x->weight_bytes;
@@ -204,7 +212,7 @@ static int load(struct engine *x, const struct network *n, struct engine_model *
     m->next = x->models;
     x->models = m;
     for (struct engine_model *each = x->models; each != NULL; each = each->next)
-        if (each->graph[0][0] == NULL && model_capture(x, each, e) != 0)
+        if (make_ready(x, each, e) != 0)
             goto failed;
     *out = m;
     return 0;
@@ -273,7 +281,7 @@ static int run(struct engine *x, struct engine_task *tasks, size_t count, struct
         if ((size_t)m->K * (m->diagonal ? 1 : (size_t)m->B) > PLAN_MAP)
             result = err_set(e, ERR_DEVICE, "a preprocessing of %d x %d is too large for the CUDA engine", m->K, m->B);
         else if (i == 0 || tasks[i].model != tasks[i - 1].model)
-            result = clear_middle(x, tasks[i].model, e);
+            result = make_ready(x, tasks[i].model, e) != 0 ? -1 : clear_middle(x, tasks[i].model, e);
         if (result == 0)
             result = run_task(x, &tasks[i], &slot, e);
     }

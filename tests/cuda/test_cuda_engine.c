@@ -235,6 +235,37 @@ static void test_every_call_may_fail(void **state)
     network_release(&n);
 }
 
+/* A model that does not fit takes nothing from one that does. */
+static void test_a_model_survives_that_another_does_not_fit(void **state)
+{
+    (void)state;
+    struct network small, large;
+    struct random_scene s;
+    struct engine *x;
+    struct engine_model *m, *none;
+    struct err e;
+    random_network(&small, &(struct network_sizes){7, 2, 7, 3, false}, 1);
+    random_network(&large, &(struct network_sizes){512, 64, 11, 3, false}, 2);
+    random_scene_init(&s, 1, 3, small.K, 0, 3);
+    struct block *expected = run_scene(&cuda_engine, PRECISION_FP16, &small, &s);
+    struct block *b = random_scene_block(&s, &small, 0, 0, 1, 3, 1);
+    struct engine_options options = {.precision = PRECISION_FP16, .memory = SOME_MEMORY};
+    assert_int_equal(cuda_engine.open(&x, &options, &e), 0);
+    assert_int_equal(cuda_engine.load(x, &small, &m, &e), 0);
+    assert_int_equal(cuda_engine.load(x, &large, &none, &e), -1);
+    expect_error(&e, ERR_NOMEM, "MB", "a model that does not fit");
+    assert_int_equal(cuda_engine.run(x, &(struct engine_task){m, b, NULL}, 1, &e), 0);
+    assert_memory_equal(b->logits, expected->logits, 3 * 3 * sizeof(float));
+    cuda_engine.unload(x, m);
+    cuda_engine.close(x);
+    block_close(b);
+    block_close(expected);
+    random_scene_release(&s);
+    network_release(&small);
+    network_release(&large);
+    assert_int_equal(fake_cuda_leaks(), 0);
+}
+
 static void test_what_a_device_cannot_do_is_said(void **state)
 {
     (void)state;
@@ -266,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_bits_do_not_depend_on_what_else_is_in_the_run),
         cmocka_unit_test(test_samples_go_up_once_and_nothing_is_allocated_by_a_run),
         cmocka_unit_test(test_every_call_may_fail),
+        cmocka_unit_test(test_a_model_survives_that_another_does_not_fit),
         cmocka_unit_test(test_what_a_device_cannot_do_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
