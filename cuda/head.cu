@@ -292,7 +292,7 @@ __device__ __forceinline__ void finish(float (&y)[W / 8][4], const Job &j, const
         decide(j, logits, centre, w.lane);
 }
 
-template <class P, int W> __global__ void __launch_bounds__(WARPS * 32) head(Job j)
+template <class P, int W> __global__ void __launch_bounds__(WARPS * 32, W == CUDA_NARROW && P::BYTES == 2 ? 2 : 1) head(Job j)
 {
     SHARED_MEMORY(char, memory);
     const int index = (int)blockIdx.x, side = j.n.s.P, inner = side - 2, tiles = (inner * inner + 15) / 16;

@@ -1,6 +1,6 @@
 #include "cuda/plan.h"
 
-enum { ALIGNMENT = 256, MOST_WARPS = 16, ENTRY_WARPS = 8 };
+enum { ALIGNMENT = 256, ENTRY_WARPS = 8 };
 
 static size_t element_bytes(enum precision p)
 {
@@ -29,7 +29,8 @@ static int choose_launch(struct cuda_launch *l, const struct cuda_shapes *s, enu
     *l = (struct cuda_launch){.precision = p,
                               .centres = lines * columns,
                               .pixels = (lines + halo) * (columns + halo),
-                              .warps = warps_that_fit(cuda_residual_memory, s, p, d->shared_memory, MOST_WARPS),
+                              .warps =
+                                  warps_that_fit(cuda_residual_memory, s, p, d->shared_memory, CUDA_MOST_WARPS(s->W)),
                               .entry_warps = warps_that_fit(cuda_entry_memory, s, p, d->shared_memory, ENTRY_WARPS)};
     if (l->warps == 0 || l->entry_warps == 0 || cuda_head_memory(s, p) > d->shared_memory)
         return err_set(e, ERR_DEVICE,
@@ -37,8 +38,8 @@ static int choose_launch(struct cuda_launch *l, const struct cuda_shapes *s, enu
                        "GPU has; choose fp16",
                        s->C, s->P, precision_name(p));
     int resident = (int)(d->shared_memory_processor / (cuda_residual_memory(s, p, l->warps) + 1024));
-    int by_threads = 2048 / (l->warps * 32) / 4; /* 128 registers a thread */
-    resident = resident < by_threads ? resident : by_threads;
+    int by_registers = 65536 / (l->warps * 32 * (s->W == CUDA_NARROW ? 128 : 255));
+    resident = resident < by_registers ? resident : by_registers;
     l->blocks = d->processors * (resident < 1 ? 1 : resident);
     /* out2 of a group should stay in the L2 until conv2 has read it */
     size_t patch = (size_t)(s->P * s->P) * (size_t)s->D * (size_t)s->W * element_bytes(p);

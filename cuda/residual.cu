@@ -110,7 +110,7 @@ template <class P, int W, Source SOURCE> struct Warp {
     {
         if (!copies)
             return;
-#pragma unroll 2
+#pragma unroll 1
         for (int r = from + row0; r < to; r += S::ROWS_A_STEP) {
             bool inside;
             uint4 x = x_of(f + r - CUDA_GAP, inside);
@@ -250,7 +250,7 @@ __device__ __forceinline__ void look_up(const Job &j, int index, uint32_t *entri
     }
 }
 
-template <class P, int W, Source SOURCE> __global__ void __launch_bounds__(512, 1) residual(Job j)
+template <class P, int W, Source SOURCE> __global__ void __launch_bounds__(32 * CUDA_MOST_WARPS(W), 1) residual(Job j)
 {
     typedef Spectral<P, W> S;
     SHARED_MEMORY(char, memory);

@@ -28,6 +28,9 @@ enum {
     CUDA_MOST_CLASSES = 255,
 };
 
+/* Warps of a block of the residual stage: wide rows need twice the registers. */
+#define CUDA_MOST_WARPS(W) ((W) == CUDA_NARROW ? 16 : 8)
+
 struct cuda_shapes {
     int K, C, D, P, N, S;
     int W, pitch;

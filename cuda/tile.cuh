@@ -21,7 +21,7 @@ template <int BYTES, int TILES> struct Fragments {
 /* Weights read from memory at each use; they stay in L1. */
 template <int BYTES, int TILES> struct WeightsInMemory {
     typedef Fragments<BYTES, TILES> F;
-    static constexpr int UNROLLED = 2; /* steps whose weights are on their way at once */
+    static constexpr int UNROLLED = TILES > 4 ? 1 : 2; /* steps whose weights are on their way at once */
     const uint2 *steps;
     const uint32_t *half;
     __device__ __forceinline__ void load(const void *fragments, int lane)
