@@ -19,7 +19,7 @@ def fails(tmp_path, *options, status, words, environment=None, preexec=None):
     assert done.returncode == status, done.stderr
     assert done.stdout == "" and len(said) == 1 and said[0].startswith("spectrad serve: "), done.stderr
     for word in words:
-        assert word in said[0], said[0]
+        assert word.lower() in said[0].lower(), said[0]
     assert [p for p in tmp_path.iterdir() if p.name.startswith("spectrad-")] == []
     return said[0]
 
