@@ -1,7 +1,6 @@
 """The whole program with the emulated device in the GPU's place: the authors' answers in every precision, and the real program without a
 driver. The kernels are the product's, run by the CPU; no GPU is proven by this."""
 import io
-import os
 import subprocess
 
 import numpy as np
@@ -16,7 +15,6 @@ PROGRAM = scenes.ROOT / "build" / "spectrad"
 
 pytestmark = [
     pytest.mark.skipif(not EMULATED.exists(), reason="no CUDA toolkit is here: the emulated device was not built"),
-    pytest.mark.skipif(bool(os.environ.get("SPECTRAD_TEST_SAMPLE")), reason="the emulated device has no sanitized build of the program"),
 ]
 needs_goldens = pytest.mark.skipif(not (scenes.SHARED / "goldens").is_dir(), reason="the goldens (../shared) are not here")
 
